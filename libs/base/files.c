@@ -306,6 +306,25 @@ static status disk_sync_folder(struct files *files, struct arena *arena, const c
     return s;
 }
 
+/* One folder.  Its parent is synced also when it was there: who made it may have died in between.
+ */
+static status make_one_folder(struct files *files, struct arena *arena, const char *name,
+                              const char *parent)
+{
+    struct stat info;
+
+    if (mkdir(path_of(files, arena, name), 0700) != 0) {
+        if (errno != EEXIST || stat(path_of(files, arena, name), &info) != 0) {
+            return errno_status(arena, "make", name);
+        }
+        if (!S_ISDIR(info.st_mode)) {
+            errno = ENOTDIR;
+            return errno_status(arena, "make", name);
+        }
+    }
+    return disk_sync_folder(files, arena, parent);
+}
+
 static status disk_make_folder(struct files *files, struct arena *arena, const char *folder)
 {
     char *name = arena_strdup(arena, folder);
@@ -316,11 +335,7 @@ static status disk_make_folder(struct files *files, struct arena *arena, const c
         if (end != NULL) {
             *end = '\0';
         }
-        if (mkdir(path_of(files, arena, name), 0700) == 0) {
-            TRY(disk_sync_folder(files, arena, parent));
-        } else if (errno != EEXIST) {
-            return errno_status(arena, "make", name);
-        }
+        TRY(make_one_folder(files, arena, name, parent));
         if (end != NULL) {
             parent = arena_strdup(arena, name);
             *end++ = '/';

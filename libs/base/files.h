@@ -96,7 +96,7 @@ status files_rename(struct files *files, struct arena *arena, const char *from, 
 /* Of a file, or of a folder that is empty.  OK when there is none.  Durable after
  * files_sync_folder(). */
 status files_remove(struct files *files, struct arena *arena, const char *name) NONNULL;
-/* And its parents; OK when it is there.  Durable on return: syncs the folders it changed. */
+/* And its parents; OK when it is there.  Durable on return: syncs the folders above it. */
 status files_make_folder(struct files *files, struct arena *arena, const char *folder) NONNULL;
 status files_list(struct files *files, struct arena *arena, const char *folder,
                   struct files_names *ret_names) NONNULL;
