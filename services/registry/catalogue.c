@@ -8,8 +8,9 @@
 #include <string.h>
 
 enum {
-    DEFAULT_LOST_GRACE_MS = 1000,
+    DEFAULT_LOST_GRACE_MS = 50,
     DEFAULT_PRESERVE_MS = 5 * 60 * 1000,
+    VANISH_WINDOW_MS = 10 * 1000,
     /* Eureka's threshold: 85 % must renew.  The minimum keeps a mesh of six services, where one
      * is more than 15 %, from never removing anybody. */
     PRESERVE_PERCENT = 15,
@@ -19,10 +20,8 @@ enum {
 struct entry {
     struct arena *arena; /* holds the instance and this */
     struct instance instance;
-    uint64_t token;
     bool lost;
     int64_t lost_ms; /* monotonic, when lost */
-    int64_t grace_ms;
 };
 
 struct known_service {
@@ -41,6 +40,8 @@ struct catalogue {
     struct map services; /* of struct known_service */
     size_t n_instances;
     size_t n_lost;
+    size_t n_vanished; /* removed as lost since vanish_start_ms */
+    int64_t vanish_start_ms;
     uint64_t first_revision;
     uint64_t revision;
     uint64_t last_token;
@@ -171,6 +172,11 @@ static void insert_entry(struct catalogue *self, struct known_service *service, 
     self->n_lost += entry->lost ? 1 : 0;
 }
 
+static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && strcmp(a->address, b->address) == 0;
+}
+
 /* Whoever has the same id, or answers at the same address: two of one address in one EDS are
  * refused by its clients, and only one process can listen there. */
 static void remove_superseded(struct catalogue *self, struct known_service *service,
@@ -178,8 +184,7 @@ static void remove_superseded(struct catalogue *self, struct known_service *serv
 {
     for (size_t i = service->n_entries; i-- > 0;) {
         const struct instance *there = &service->entries[i]->instance;
-        if (strcmp(there->id, by->id) == 0 ||
-            (there->port == by->port && strcmp(there->address, by->address) == 0)) {
+        if (strcmp(there->id, by->id) == 0 || endpoint_equal(&there->endpoint, &by->endpoint)) {
             remove_entry(self, service, i);
         }
     }
@@ -243,7 +248,7 @@ static status put(struct catalogue *self, struct arena *arena, struct entry *ent
     if (service == NULL) {
         service = add_service(self, entry->instance.service);
     }
-    entry->token = ++self->last_token;
+    entry->instance.fencing_token = ++self->last_token;
     insert_entry(self, service, entry);
     changed(self, service);
     return status_ok();
@@ -257,22 +262,8 @@ status catalogue_register(struct catalogue *catalogue, struct arena *arena,
     lock(catalogue);
     status s = put(catalogue, arena, entry);
     if (status_is_ok(s)) {
-        *ret_token = entry->token;
+        *ret_token = entry->instance.fencing_token;
     }
-    unlock(catalogue);
-    return s;
-}
-
-status catalogue_restore(struct catalogue *catalogue, struct arena *arena,
-                         const struct instance *instance, int64_t grace_ms)
-{
-    TRY(instance_check(arena, instance));
-    struct entry *entry = entry_new(instance);
-    entry->lost = true;
-    entry->lost_ms = clock_monotonic_ms(catalogue->clock);
-    entry->grace_ms = grace_ms;
-    lock(catalogue);
-    status s = put(catalogue, arena, entry);
     unlock(catalogue);
     return s;
 }
@@ -285,7 +276,13 @@ static struct entry *held(struct catalogue *self, const char *name, const char *
     struct entry *entry = service == NULL ? NULL : find(service, id);
 
     *ret_service = service;
-    return entry != NULL && entry->token == token ? entry : NULL;
+    return entry != NULL && entry->instance.fencing_token == token ? entry : NULL;
+}
+
+static status not_held(struct arena *arena, const char *service, const char *id)
+{
+    return status_error(arena, STATUS_ABORTED, "'%s' of '%s' is held by another lease", id,
+                        service);
 }
 
 status catalogue_set_health(struct catalogue *catalogue, struct arena *arena, const char *service,
@@ -297,11 +294,27 @@ status catalogue_set_health(struct catalogue *catalogue, struct arena *arena, co
     lock(catalogue);
     struct entry *entry = held(catalogue, service, id, token, &known);
     if (entry == NULL) {
-        s = status_error(arena, STATUS_ABORTED, "'%s' of '%s' is held by another lease", id,
-                         service);
+        s = not_held(arena, service, id);
     } else if (entry->instance.health != health) {
         entry->instance.health = health;
         changed(catalogue, known);
+    }
+    unlock(catalogue);
+    return s;
+}
+
+status catalogue_acknowledge(struct catalogue *catalogue, struct arena *arena, const char *service,
+                             const char *id, uint64_t token, uint64_t policy_revision)
+{
+    struct known_service *known;
+    status s = status_ok();
+
+    lock(catalogue);
+    struct entry *entry = held(catalogue, service, id, token, &known);
+    if (entry == NULL) {
+        s = not_held(arena, service, id);
+    } else {
+        entry->instance.policy_revision = policy_revision;
     }
     unlock(catalogue);
     return s;
@@ -317,7 +330,6 @@ void catalogue_lose(struct catalogue *catalogue, const char *service, const char
     if (entry != NULL && !entry->lost) {
         entry->lost = true;
         entry->lost_ms = clock_monotonic_ms(catalogue->clock);
-        entry->grace_ms = catalogue->lost_grace_ms;
         catalogue->n_lost++;
     }
     unlock(catalogue);
@@ -338,36 +350,31 @@ void catalogue_deregister(struct catalogue *catalogue, const char *service, cons
 
 /* ---- Time ---- */
 
+/* Eureka's rule, over those lost now and those removed as lost a moment ago. */
 static bool is_preserving(const struct catalogue *self)
 {
-    return self->n_lost >= PRESERVE_MINIMUM &&
-           self->n_lost * 100 > self->n_instances * PRESERVE_PERCENT;
+    size_t vanished = self->n_lost + self->n_vanished;
+
+    return vanished >= PRESERVE_MINIMUM &&
+           vanished * 100 > (self->n_instances + self->n_vanished) * PRESERVE_PERCENT;
 }
 
-/* In how many milliseconds the entry is to go. */
-static int64_t due_in(const struct catalogue *self, const struct entry *entry, bool preserving,
-                      int64_t now)
-{
-    int64_t stays =
-        preserving && entry->grace_ms < self->preserve_ms ? self->preserve_ms : entry->grace_ms;
-
-    return entry->lost_ms + stays - now;
-}
-
-/* Returns when the first of those that stay is due; -1 when none is. */
-static int64_t step_service(struct catalogue *self, struct known_service *service, bool preserving,
-                            int64_t now)
+/* Removes those of the service that are due; returns when the next one is, or -1. */
+static int64_t step_service(struct catalogue *self, struct known_service *service, int64_t now)
 {
     size_t before = service->n_entries;
     int64_t next = -1;
 
     for (size_t i = service->n_entries; i-- > 0;) {
-        if (!service->entries[i]->lost) {
+        const struct entry *entry = service->entries[i];
+        if (!entry->lost) {
             continue;
         }
-        int64_t due = due_in(self, service->entries[i], preserving, now);
+        int64_t stays = is_preserving(self) ? self->preserve_ms : self->lost_grace_ms;
+        int64_t due = entry->lost_ms + stays - now;
         if (due <= 0) {
             remove_entry(self, service, i);
+            self->n_vanished++;
         } else if (next < 0 || due < next) {
             next = due;
         }
@@ -384,12 +391,17 @@ int64_t catalogue_step(struct catalogue *catalogue)
     int64_t next = -1;
 
     lock(catalogue);
+    if (now - catalogue->vanish_start_ms >= VANISH_WINDOW_MS) {
+        catalogue->vanish_start_ms = now;
+        catalogue->n_vanished = 0;
+    }
     if (catalogue->n_lost > 0) {
-        bool preserving = is_preserving(catalogue);
         for (struct map_at at = { 0 }; map_next(&catalogue->services, &at);) {
-            int64_t due = step_service(catalogue, at.value, preserving, now);
+            int64_t due = step_service(catalogue, at.value, now);
             next = due >= 0 && (next < 0 || due < next) ? due : next;
         }
+        /* Those preserved go when the window moves on, if enough have returned by then. */
+        next = next > VANISH_WINDOW_MS ? VANISH_WINDOW_MS : next;
     }
     unlock(catalogue);
     return next;

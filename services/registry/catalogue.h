@@ -8,14 +8,13 @@
  * An instance is held by a lease: the stream its process keeps open.  The lease is a token that
  * grows with each registration, so whoever was superseded is told (ABORTED) and cannot change or
  * remove its successor.  A process that ends says so (catalogue_deregister) and is gone at once.
- * One whose stream breaks is lost:
+ * One whose stream breaks is lost.  It stays for lost_grace_ms: 50 ms, since clients are promised
+ * to hear of it within 100, and long enough to see whether it went alone:
  *
- *   - it stays for lost_grace_ms (1 s), so that a network's hiccup does not make every client of
- *     the mesh reconnect.  It costs little: clients see a dead server's connection break before
- *     we do, and its successor at the same address takes its place at once;
- *   - when more than 15 % of all instances, and at least 8, are lost together, it is more likely
- *     our network that failed than they: nobody is removed until they return or preserve_ms
- *     (5 min) have passed since each was lost.
+ *   - when more than 15 % of all instances, and at least 8, vanish within 10 s, it is more likely
+ *     our network that failed than they.  Nobody more is removed until that is over, or until
+ *     preserve_ms (5 min) have passed since he was lost.  Clients leave out by themselves those
+ *     that do not answer.
  *
  * Every change that a reader can see takes the next revision, of the catalogue and of the service
  * changed.  Revisions begin at the wall clock's milliseconds, so they do not go back when the
@@ -49,7 +48,7 @@ struct catalogue;
 
 struct catalogue_options {
     const struct clock *clock; /* required; borrowed, and must outlive the catalogue */
-    int64_t lost_grace_ms;     /* 0 means 1000 */
+    int64_t lost_grace_ms;     /* 0 means 50 */
     int64_t preserve_ms;       /* 0 means 5 minutes */
 };
 
@@ -71,6 +70,11 @@ status catalogue_register(struct catalogue *catalogue, struct arena *arena,
 status catalogue_set_health(struct catalogue *catalogue, struct arena *arena, const char *service,
                             const char *id, uint64_t token, enum instance_health health) NONNULL;
 
+/* Says that it obeys the mesh policy of this revision; readers see it, no watcher is woken.
+ * ABORTED: token is not its lease any more. */
+status catalogue_acknowledge(struct catalogue *catalogue, struct arena *arena, const char *service,
+                             const char *id, uint64_t token, uint64_t policy_revision) NONNULL;
+
 /* The lease's stream has gone, and nobody said why.  Nothing, when token is not its lease. */
 void catalogue_lose(struct catalogue *catalogue, const char *service, const char *id,
                     uint64_t token) NONNULL;
@@ -78,11 +82,6 @@ void catalogue_lose(struct catalogue *catalogue, const char *service, const char
 /* It ends, and said so.  Nothing, when token is not its lease. */
 void catalogue_deregister(struct catalogue *catalogue, const char *service, const char *id,
                           uint64_t token) NONNULL;
-
-/* Puts back what a registry before this one knew: it is lost from the first, and stays for
- * grace_ms so that its process can come and register.  As catalogue_register() otherwise. */
-status catalogue_restore(struct catalogue *catalogue, struct arena *arena,
-                         const struct instance *instance, int64_t grace_ms) NONNULL;
 
 /* Removes what is due.  Returns in how many milliseconds to step again; -1 when nothing is lost. */
 int64_t catalogue_step(struct catalogue *catalogue) NONNULL;

@@ -14,56 +14,108 @@ static bool is_of(const char *text, const char *allowed)
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-bool service_name_is_valid(const char *name)
+bool instance_name_is_valid(const char *name)
 {
-    size_t size = strnlen(name, INSTANCE_MAX_SERVICE_BYTES + 1);
+    size_t size = strnlen(name, INSTANCE_MAX_NAME_BYTES + 1);
 
-    return size > 0 && size <= INSTANCE_MAX_SERVICE_BYTES && name[0] >= 'a' && name[0] <= 'z' &&
+    return size > 0 && size <= INSTANCE_MAX_NAME_BYTES && name[0] >= 'a' && name[0] <= 'z' &&
            name[size - 1] != '-' && is_of(name, LOWER DIGITS "-");
 }
 
-static status check_word(struct arena *arena, const char *field, const char *word, size_t max)
+/* ---- Endpoints ---- */
+
+/* Where the address of "address:port" or "[address]:port" is, and the port; false for others. */
+static bool split(const char *text, const char **ret_address, size_t *ret_size,
+                  const char **ret_port, int *ret_family)
 {
-    if (strnlen(word, max + 1) > max) {
-        return status_bad_field(arena, field, "is longer than %zu bytes", max);
+    const char *end = strrchr(text, ':');
+
+    if (end == NULL) {
+        return false;
     }
-    if (!is_of(word, LOWER UPPER DIGITS "._:+~-")) {
-        return status_bad_field(arena, field, "'%s' has more than letters, digits and ._:+~-",
-                                word);
+    *ret_port = end + 1;
+    *ret_family = text[0] == '[' ? AF_INET6 : AF_INET;
+    if (text[0] != '[') {
+        *ret_address = text;
+        *ret_size = (size_t)(end - text);
+        return true;
+    }
+    *ret_address = text + 1;
+    *ret_size = (size_t)(end - text - 1);
+    if (end[-1] != ']') {
+        return false;
+    }
+    (*ret_size)--;
+    return true;
+}
+
+/* Digits alone, no leading zero, at most 65535; 0 for anything else. */
+static uint16_t parse_port(const char *text)
+{
+    uint32_t port = 0;
+
+    if (strlen(text) > 5 || !is_of(text, DIGITS) || text[0] == '0') {
+        return 0;
+    }
+    for (; *text != '\0'; text++) {
+        port = port * 10 + (uint32_t)(*text - '0');
+    }
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+static bool is_unspecified(const unsigned char *raw, int family)
+{
+    static const unsigned char nowhere[sizeof(struct in6_addr)];
+
+    return memcmp(raw, nowhere, family == AF_INET ? sizeof(struct in_addr) : sizeof nowhere) == 0;
+}
+
+status endpoint_parse(struct arena *arena, const char *field, const char *text,
+                      struct endpoint *ret_endpoint)
+{
+    unsigned char raw[sizeof(struct in6_addr)];
+    char canonical[INET6_ADDRSTRLEN];
+    const char *address;
+    size_t size;
+    const char *port;
+    int family;
+
+    if (!split(text, &address, &size, &port, &family) || size >= INET6_ADDRSTRLEN ||
+        parse_port(port) == 0 ||
+        inet_pton(family, arena_printf(arena, "%.*s", (int)size, address), raw) != 1) {
+        return status_bad_field(arena, field, "'%.80s' is not an IP address and a port", text);
+    }
+    if (is_unspecified(raw, family)) {
+        return status_bad_field(arena, field, "'%s' is nowhere: name the address to connect to",
+                                text);
+    }
+    /* One spelling for each address: clients refuse an EDS that has one twice. */
+    (void)inet_ntop(family, raw, canonical, sizeof canonical);
+    *ret_endpoint = (struct endpoint){
+        .address = arena_strdup(arena, canonical),
+        .port = parse_port(port),
+    };
+    return status_ok();
+}
+
+/* ---- Instances ---- */
+
+static status check_name(struct arena *arena, const char *field, const char *name)
+{
+    if (!instance_name_is_valid(name)) {
+        return status_bad_field(arena, field, "'%.80s' is not a lower-case DNS label", name);
     }
     return status_ok();
 }
 
-/* The canonical form of an IP literal: EDS refuses two spellings of one address. */
-static const char *canonical_address(struct arena *arena, const char *address)
+static status check_word(struct arena *arena, const char *field, const char *word)
 {
-    unsigned char raw[sizeof(struct in6_addr)];
-    char text[INET6_ADDRSTRLEN];
-
-    for (int family = AF_INET;; family = AF_INET6) {
-        if (inet_pton(family, address, raw) == 1 &&
-            inet_ntop(family, raw, text, sizeof text) != NULL) {
-            return arena_strdup(arena, text);
-        }
-        if (family == AF_INET6) {
-            return NULL;
-        }
+    if (strnlen(word, INSTANCE_MAX_WORD_BYTES + 1) > INSTANCE_MAX_WORD_BYTES) {
+        return status_bad_field(arena, field, "is longer than %d bytes", INSTANCE_MAX_WORD_BYTES);
     }
-}
-
-static status check_address(struct arena *arena, const struct instance *instance)
-{
-    const char *canonical = canonical_address(arena, instance->address);
-
-    if (canonical == NULL) {
-        return status_bad_field(arena, "address", "'%s' is not an IP address", instance->address);
-    }
-    if (strcmp(canonical, "0.0.0.0") == 0 || strcmp(canonical, "::") == 0) {
-        return status_bad_field(arena, "address", "'%s' is nowhere: name the address to connect to",
-                                instance->address);
-    }
-    if (instance->port == 0) {
-        return status_bad_field(arena, "port", "is 0");
+    if (!is_of(word, LOWER UPPER DIGITS "._:+~-")) {
+        return status_bad_field(arena, field, "'%s' has more than letters, digits and ._:+~-",
+                                word);
     }
     return status_ok();
 }
@@ -75,7 +127,7 @@ static status check_capabilities(struct arena *arena, const struct instance *ins
                                 INSTANCE_MAX_CAPABILITIES);
     }
     for (size_t i = 0; i < instance->n_capabilities; i++) {
-        TRY(check_word(arena, "capabilities", instance->capabilities[i], INSTANCE_MAX_WORD_BYTES));
+        TRY(check_word(arena, "capabilities", instance->capabilities[i]));
         if (instance->capabilities[i][0] == '\0') {
             return status_bad_field(arena, "capabilities", "have an empty one");
         }
@@ -85,25 +137,21 @@ static status check_capabilities(struct arena *arena, const struct instance *ins
 
 status instance_check(struct arena *arena, const struct instance *instance)
 {
-    if (!service_name_is_valid(instance->service)) {
-        return status_bad_field(arena, "service", "'%.64s' is not a lower-case DNS label",
-                                instance->service);
-    }
-    if (instance->id[0] == '\0') {
-        return status_bad_field(arena, "instance_id", "is empty");
-    }
-    TRY(check_word(arena, "instance_id", instance->id, INSTANCE_MAX_ID_BYTES));
-    TRY(check_word(arena, "version", instance->version, INSTANCE_MAX_WORD_BYTES));
-    TRY(check_word(arena, "locality.region", instance->locality.region, INSTANCE_MAX_WORD_BYTES));
-    TRY(check_word(arena, "locality.zone", instance->locality.zone, INSTANCE_MAX_WORD_BYTES));
-    TRY(check_word(arena, "locality.sub_zone", instance->locality.sub_zone,
-                   INSTANCE_MAX_WORD_BYTES));
+    struct endpoint unused;
+
+    TRY(check_name(arena, "service", instance->service));
+    TRY(check_name(arena, "instance_id", instance->id));
+    TRY(check_word(arena, "version", instance->version));
+    TRY(check_word(arena, "locality.region", instance->locality.region));
+    TRY(check_word(arena, "locality.zone", instance->locality.zone));
     if (strnlen(instance->spiffe_id, INSTANCE_MAX_SPIFFE_ID_BYTES + 1) >
         INSTANCE_MAX_SPIFFE_ID_BYTES) {
         return status_bad_field(arena, "spiffe_id", "is longer than %d bytes",
                                 INSTANCE_MAX_SPIFFE_ID_BYTES);
     }
-    TRY(check_address(arena, instance));
+    if (instance->http_address[0] != '\0') {
+        TRY(endpoint_parse(arena, "http_address", instance->http_address, &unused));
+    }
     return check_capabilities(arena, instance);
 }
 
@@ -118,14 +166,14 @@ struct instance instance_copy(struct arena *arena, const struct instance *instan
     copy.capabilities = capabilities;
     copy.service = arena_strdup(arena, instance->service);
     copy.id = arena_strdup(arena, instance->id);
-    copy.address = canonical_address(arena, instance->address);
+    copy.endpoint.address = arena_strdup(arena, instance->endpoint.address);
     copy.locality = (struct locality){
         .region = arena_strdup(arena, instance->locality.region),
         .zone = arena_strdup(arena, instance->locality.zone),
-        .sub_zone = arena_strdup(arena, instance->locality.sub_zone),
     };
     copy.spiffe_id = arena_strdup(arena, instance->spiffe_id);
     copy.version = arena_strdup(arena, instance->version);
+    copy.http_address = arena_strdup(arena, instance->http_address);
     return copy;
 }
 
@@ -155,6 +203,5 @@ bool instance_is_usable(const struct instance *instance)
 
 bool locality_equal(const struct locality *a, const struct locality *b)
 {
-    return strcmp(a->region, b->region) == 0 && strcmp(a->zone, b->zone) == 0 &&
-           strcmp(a->sub_zone, b->sub_zone) == 0;
+    return strcmp(a->region, b->region) == 0 && strcmp(a->zone, b->zone) == 0;
 }

@@ -1,8 +1,8 @@
 /* instance - one process that serves: what it said about itself when it registered.
  *
  * A value whose strings are borrowed.  What a stranger may put into it is small and plain, for
- * it comes back out in tables, names of resources and certificates' names: instance_check() is
- * the one place that says what is allowed.
+ * it comes back out in tables, names of resources and logs: instance_check() is the one place
+ * that says what is allowed.
  */
 
 #ifndef SERVICES_REGISTRY_INSTANCE_H_
@@ -17,10 +17,9 @@
 #include <stdint.h>
 
 enum {
-    INSTANCE_MAX_SERVICE_BYTES = 63,     /* a DNS label: SVIDs carry the name as one */
-    INSTANCE_MAX_ID_BYTES = 128,         /* a host name, a pod's name or a ULID, with room */
-    INSTANCE_MAX_WORD_BYTES = 64,        /* version, region, zone, sub_zone, one capability */
-    INSTANCE_MAX_CAPABILITIES = 64,      /* a worker has a handful */
+    INSTANCE_MAX_NAME_BYTES = 63,        /* a DNS label: SVIDs carry the service's name as one */
+    INSTANCE_MAX_WORD_BYTES = 63,        /* version, region, zone, one capability */
+    INSTANCE_MAX_CAPABILITIES = 32,      /* a worker has a handful */
     INSTANCE_MAX_SPIFFE_ID_BYTES = 2048, /* the SPIFFE standard */
 };
 
@@ -28,7 +27,12 @@ enum {
 struct locality {
     const char *region;
     const char *zone;
-    const char *sub_zone;
+};
+
+/* An IP literal in its canonical form, and a port that is not 0. */
+struct endpoint {
+    const char *address;
+    uint16_t port;
 };
 
 /* X(name, whether clients may be sent there) */
@@ -46,25 +50,32 @@ enum instance_health {
 struct instance {
     const char *service; /* "tenant" */
     const char *id;      /* unique within the service */
-    const char *address; /* an IP literal, in its canonical form once it is registered */
-    uint16_t port;       /* never 0 */
+    struct endpoint endpoint;
     struct locality locality;
     const char *spiffe_id;           /* what its certificate says */
     const char *version;             /* of the program; "" when it did not say */
     const char *const *capabilities; /* "ingest.apt": what its workers can do */
     size_t n_capabilities;
-    int64_t start_time_ms; /* wall clock */
+    int64_t start_time_ms;    /* wall clock */
+    const char *http_address; /* where its metrics are; "" for nowhere */
     enum instance_health health;
+    uint64_t fencing_token;   /* the catalogue's: 0 until it is registered */
+    uint64_t policy_revision; /* the mesh policy it says it obeys */
 };
 
 /* A lower-case DNS label that begins with a letter: "tenant", "search-2". */
-bool service_name_is_valid(const char *name) NONNULL;
+bool instance_name_is_valid(const char *name) NONNULL;
 
-/* INVALID_ARGUMENT with the field: something is empty, too long, or of letters it may not have;
- * address is not an IP literal or nobody can connect to it ("0.0.0.0"); port is 0. */
+/* Of "127.0.0.1:7443" or "[::1]:7443"; the address is in arena.  Any address but an unspecified
+ * one ("0.0.0.0"), to which nobody can connect.
+ * INVALID_ARGUMENT, of field: anything else. */
+status endpoint_parse(struct arena *arena, const char *field, const char *text,
+                      struct endpoint *ret_endpoint) NONNULL;
+
+/* INVALID_ARGUMENT with the field: something is empty, too long, or of letters it may not have. */
 status instance_check(struct arena *arena, const struct instance *instance) NONNULL;
 
-/* A copy that lives in arena.  The instance must be one that instance_check() accepts. */
+/* A copy that lives in arena. */
 struct instance instance_copy(struct arena *arena, const struct instance *instance) NONNULL;
 
 /* "HEALTHY". */
