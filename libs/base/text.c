@@ -81,8 +81,14 @@ static const char *json_escape(uint8_t byte, char buffer[7])
 
 void text_add_json(struct text *text, bytes data)
 {
+    (void)text_add_json_cut(text, data, SIZE_MAX);
+}
+
+bool text_add_json_cut(struct text *text, bytes data, size_t room)
+{
     char buffer[7];
 
+    room -= 2; /* the quotes */
     text_add_bytes(text, (bytes){ (const uint8_t *)"\"", 1 });
     while (data.size > 0) {
         size_t length = utf8_character_length(data);
@@ -90,11 +96,17 @@ void text_add_json(struct text *text, bytes data)
                              : length == 1 ? json_escape(data.data[0], buffer)
                                            : NULL;
         length = length == 0 ? 1 : length;
-        text_add_bytes(text, escape != NULL ? bytes_of(escape) : (bytes){ data.data, length });
+        bytes out = escape != NULL ? bytes_of(escape) : (bytes){ data.data, length };
+        if (out.size > room) {
+            break;
+        }
+        text_add_bytes(text, out);
+        room -= out.size;
         data.data += length;
         data.size -= length;
     }
     text_add_bytes(text, (bytes){ (const uint8_t *)"\"", 1 });
+    return data.size == 0;
 }
 
 const char *text_string(const struct text *text)

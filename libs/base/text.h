@@ -14,6 +14,8 @@
 #include "libs/base/attributes.h"
 #include "libs/base/bytes.h"
 
+#include <stdbool.h>
+
 struct text {
     struct arena *arena;
     char *data; /* NUL-terminated once something was added */
@@ -27,6 +29,9 @@ void text_add_bytes(struct text *text, bytes data) NONNULL;
 /* As a JSON string, quotes included (RFC 8259, section 7).  data is UTF-8; what is not becomes
  * U+FFFD, so that a log line is JSON whatever is in it. */
 void text_add_json(struct text *text, bytes data) NONNULL;
+/* The same in at most room bytes, quotes included, room being 2 or more: data that does not fit
+ * is cut between two characters.  Returns whether all of it fitted. */
+bool text_add_json_cut(struct text *text, bytes data, size_t room) NONNULL;
 
 /* Never NULL; valid until the next text_add. */
 const char *text_string(const struct text *text) NONNULL RETURNS_NONNULL;
