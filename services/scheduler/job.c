@@ -1,0 +1,73 @@
+#include "services/scheduler/job.h"
+
+#include "libs/base/status_details.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *job_state_name(enum job_state state)
+{
+    switch (state) {
+#define X(name, number) \
+    case JOB_##name:    \
+        return #name;
+        JOB_STATES(X)
+#undef X
+    case JOB_ANY_STATE:
+        break;
+    }
+    return "ANY_STATE";
+}
+
+bool job_capability_is_valid(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    return name[length] == '\0' && length <= JOB_MAX_CAPABILITY_BYTES && name[0] >= 'a' &&
+           name[0] <= 'z';
+}
+
+static status check_length(struct arena *arena, const char *field, size_t size, size_t max)
+{
+    if (size > max) {
+        return status_bad_field(arena, field, "has %zu bytes, %zu are allowed", size, max);
+    }
+    return status_ok();
+}
+
+static status check_range(struct arena *arena, const char *field, int64_t value, int64_t min,
+                          int64_t max)
+{
+    if (value < min || value > max) {
+        return status_bad_field(arena, field, "%" PRId64 " is not between %" PRId64 " and %" PRId64,
+                                value, min, max);
+    }
+    return status_ok();
+}
+
+static status check_retries(struct arena *arena, const struct job_record *job)
+{
+    enum { DAY_MS = 24 * 60 * 60 * 1000 };
+
+    TRY(check_range(arena, "max_attempts", job->max_attempts, 1, JOB_MAX_ATTEMPTS));
+    TRY(check_range(arena, "max_backoff", job->max_backoff_ms, 1, DAY_MS));
+    return check_range(arena, "initial_backoff", job->backoff_ms, 1, job->max_backoff_ms);
+}
+
+status job_check(struct arena *arena, const struct job_record *job)
+{
+    if (!job_capability_is_valid(job->capability)) {
+        return status_bad_field(arena, "capability", "'%.*s' is not well formed",
+                                JOB_MAX_CAPABILITY_BYTES, job->capability);
+    }
+    TRY(check_length(arena, "payload", job->payload.size, JOB_MAX_PAYLOAD_BYTES));
+    TRY(check_length(arena, "idempotency_key", strlen(job->idempotency_key), JOB_MAX_KEY_BYTES));
+    TRY(check_length(arena, "permissions", strlen(job->permissions), JOB_MAX_PERMISSIONS_BYTES));
+    TRY(check_length(arena, "traceparent", strlen(job->trace), JOB_MAX_TRACE_BYTES));
+    TRY(check_range(arena, "priority", job->priority, 0, JOB_MAX_PRIORITY));
+    TRY(check_retries(arena, job));
+    if (job->deadline_ms != 0 && job->deadline_ms <= job->run_at_ms) {
+        return status_bad_field(arena, "deadline", "is not after the time to start");
+    }
+    return status_ok();
+}

@@ -1,0 +1,93 @@
+/* job_store - jobs as rows, and the questions asked about them.
+ *
+ * Keys are (tenant_id, job_id); ids are ULIDs, so that a tenant's jobs are in order of enqueueing.
+ * What changes jobs is in job_changes.h.  All functions block, and are safe on any thread.
+ *
+ *     job         one row each, with payload and result (at most 64 KiB each)
+ *     job_error   one row for each attempt that failed
+ *
+ * Partial indexes hold the jobs of one state each, so that neither a million finished jobs nor a
+ * million scheduled ones make finding the next ready one slower.
+ */
+
+#ifndef SERVICES_SCHEDULER_JOB_STORE_H_
+#define SERVICES_SCHEDULER_JOB_STORE_H_
+
+#include "libs/base/arena.h"
+#include "libs/base/attributes.h"
+#include "libs/base/status.h"
+#include "libs/store/store.h"
+#include "services/scheduler/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job_list {
+    const struct job_record *jobs;
+    size_t n_jobs;
+    bool more; /* there are others after the last of these */
+};
+
+struct job_error_list {
+    const struct job_error *errors; /* oldest first */
+    size_t n_errors;
+};
+
+/* Brings the tables up to date; when the service starts. */
+status job_store_migrate(struct store *store, struct arena *arena) NONNULL;
+
+/* ---- For callers ---- */
+
+/* NOT_FOUND when there is none of that id. */
+status job_store_get(struct store *store, struct arena *arena, const char *tenant_id,
+                     const char *job_id, struct job_record *ret_job) NONNULL;
+
+/* The job that was enqueued with this key; NOT_FOUND when none was, or history has forgotten it. */
+status job_store_find(struct store *store, struct arena *arena, const char *tenant_id,
+                      const char *idempotency_key, struct job_record *ret_job) NONNULL;
+
+struct job_filter {
+    const char *tenant_id;
+    const char *capability; /* "": all */
+    enum job_state state;   /* JOB_ANY_STATE: all */
+    const char *before;     /* job_id of the page before's last; "" for the first page */
+    size_t limit;
+};
+
+/* Newest first, without payloads and results. */
+status job_store_list(struct store *store, struct arena *arena, const struct job_filter *filter,
+                      struct job_list *ret_list) NONNULL;
+
+/* Why each attempt failed. */
+status job_store_errors(struct store *store, struct arena *arena, const char *tenant_id,
+                        const char *job_id, struct job_error_list *ret_list) NONNULL;
+
+/* ---- For the engine ---- */
+
+/* The first ready jobs of a tenant that need a capability, by rank. */
+status job_store_ready(struct store *store, struct arena *arena, const char *tenant_id,
+                       const char *capability, size_t limit, struct job_list *ret_list) NONNULL;
+
+/* Scheduled jobs whose time has come, the earliest first. */
+status job_store_due(struct store *store, struct arena *arena, int64_t now_ms, size_t limit,
+                     struct job_list *ret_list) NONNULL;
+
+/* When the next scheduled job is due; INT64_MAX when there is none. */
+status job_store_next_due(struct store *store, struct arena *arena, int64_t *ret_ms) NONNULL;
+
+/* Jobs that wait, ready or scheduled, past their deadline. */
+status job_store_overdue(struct store *store, struct arena *arena, int64_t now_ms, size_t limit,
+                         struct job_list *ret_list) NONNULL;
+
+/* Running jobs after the given key ("", "" is before all), for the start after a crash. */
+status job_store_running(struct store *store, struct arena *arena, const char *after_tenant,
+                         const char *after_job, size_t limit, struct job_list *ret_list) NONNULL;
+
+/* The first tenant and capability after the given ones that has ready jobs; *ret_found is false
+ * when there are no more.  One step in an index, however many jobs there are. */
+status job_store_next_lane(struct store *store, struct arena *arena, const char *tenant_id,
+                           const char *capability, struct job_record *ret_lane, bool *ret_found)
+    NONNULL;
+
+#endif
