@@ -156,6 +156,11 @@ uint64_t xds_resources_version(struct xds_resources *resources, enum xds_type ty
     return VERSION_KNOWN;
 }
 
+uint64_t xds_resources_revision(struct xds_resources *resources)
+{
+    return catalogue_revision(resources->catalogue);
+}
+
 static bytes encode_cluster(struct xds_resources *self, struct arena *arena, const char *name,
                             uint64_t version)
 {

@@ -79,6 +79,9 @@ void xds_resources_free(struct xds_resources *resources);
 uint64_t xds_resources_version(struct xds_resources *resources, enum xds_type type,
                                const char *name) NONNULL;
 
+/* Of the last change of anything: what a response calls its version. */
+uint64_t xds_resources_revision(struct xds_resources *resources) NONNULL;
+
 /* The resource as it is now, for a client in that locality; NULL where the version is 0. */
 struct xds_resource *xds_resources_get(struct xds_resources *resources, enum xds_type type,
                                        const char *name, const struct locality *client) NONNULL;
