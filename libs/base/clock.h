@@ -39,4 +39,8 @@ static inline int64_t clock_monotonic_ms(const struct clock *clock)
     return clock_monotonic_us(clock) / 1000;
 }
 
+/* A wall's time as people and logs write it: "2026-11-21T12:59:01.204Z" (RFC 3339, UTC). */
+enum { CLOCK_TEXT = 32 };
+void clock_format(int64_t wall_ms, char text[CLOCK_TEXT]) NONNULL;
+
 #endif

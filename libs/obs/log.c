@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char *const level_names[] = {
@@ -120,15 +119,11 @@ struct log_field log_secret(const char *name, bytes value)
 
 static void add_head(const struct log *self, struct text *line, enum log_level level)
 {
-    int64_t now_ms = clock_wall_ms(self->clock);
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm utc;
-    char time[32];
+    char time[CLOCK_TEXT];
 
-    (void)gmtime_r(&seconds, &utc);
-    (void)strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
-    text_add(line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"service\":\"%s\",\"msg\":", time,
-             (int)(now_ms % 1000), level_names[level], self->service);
+    clock_format(clock_wall_ms(self->clock), time);
+    text_add(line, "{\"time\":\"%s\",\"level\":\"%s\",\"service\":\"%s\",\"msg\":", time,
+             level_names[level], self->service);
 }
 
 static void add_trace(struct text *line, const struct trace_context *trace)
