@@ -73,19 +73,19 @@ struct span_attribute {
 /* Read it freely; change it through the functions below. */
 struct span {
     struct tracer *tracer;
-    uint8_t trace_id[TRACE_ID_BYTES];
-    uint8_t span_id[SPAN_ID_BYTES];
-    uint8_t parent_id[SPAN_ID_BYTES]; /* zeros when the trace begins here */
-    uint8_t flags;                    /* enum trace_flag */
-    bool is_entry;                    /* the trace began, or came into the process, here */
-    enum span_kind kind;
-    enum status_code code;
     int64_t start_us;   /* since 1970 */
     int64_t end_us;     /* 0 until span_end() */
     int64_t started_us; /* monotonic */
-    unsigned n_attributes;
-    struct span_attribute attributes[SPAN_MAX_ATTRIBUTES];
+    enum span_kind kind;
+    enum status_code code;
+    uint8_t trace_id[TRACE_ID_BYTES];
+    uint8_t span_id[SPAN_ID_BYTES];
+    uint8_t parent_id[SPAN_ID_BYTES]; /* zeros when the trace begins here */
     char name[SPAN_NAME_SIZE];
+    struct span_attribute attributes[SPAN_MAX_ATTRIBUTES];
+    unsigned n_attributes;
+    uint8_t flags; /* enum trace_flag */
+    bool is_entry; /* the trace began, or came into the process, here */
 };
 
 /* The caller owns the tracer: tracer_free(), after the last span has ended. */

@@ -197,7 +197,7 @@ static void a_wall_that_is_set_back_moves_no_span_backwards(void **state)
 
     assert_int_equal(span.start_us, NOON * INT64_C(1000000));
     fake_clock_advance_ms(&f->clock, 7);
-    f->clock.wall_ms -= 3600 * 1000;
+    f->clock.wall_ms -= INT64_C(3600000);
     span_end(&span, STATUS_OK);
     assert_int_equal(span.end_us - span.start_us, 7000);
     struct span next = span_start(f->tracer, NULL, SPAN_SERVER, "next");
