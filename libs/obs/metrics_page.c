@@ -59,7 +59,7 @@ static void add_labels(struct text *page, enum label_set set, const struct label
 
 static double shown(enum metric_unit unit, uint64_t value)
 {
-    return unit == SECONDS ? (double)value / 1e6 : (double)value;
+    return unit == METRIC_SECONDS ? (double)value / 1e6 : (double)value;
 }
 
 static void add_histogram(struct text *page, int metric, const struct series *series)
@@ -81,7 +81,8 @@ static void add_histogram(struct text *page, int metric, const struct series *se
     }
     text_add(page, "%s_sum", row->name);
     add_labels(page, row->labels, &series->labels, NULL);
-    text_add(page, row->unit == SECONDS ? " %.6f\n" : " %.0f\n", shown(row->unit, values.sum));
+    text_add(page, row->unit == METRIC_SECONDS ? " %.6f\n" : " %.0f\n",
+             shown(row->unit, values.sum));
     text_add(page, "%s_count", row->name);
     add_labels(page, row->labels, &series->labels, NULL);
     text_add(page, " %" PRIu64 "\n", values.count);
@@ -102,7 +103,7 @@ static void add_number(struct text *page, int metric, const struct series *serie
 
 void metrics_page(struct text *page)
 {
-    for (int i = 0; i < METRIC_COUNT; i++) {
+    for (int i = 0; i < N_METRICS; i++) {
         const struct series *series = metric_first_series(i);
         if (series != NULL) {
             text_add(page, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help,

@@ -30,10 +30,10 @@ struct series {
 enum {
     FIRST_GAUGE = COUNTER_COUNT,
     FIRST_HISTOGRAM = FIRST_GAUGE + GAUGE_COUNT,
-    METRIC_COUNT = FIRST_HISTOGRAM + HISTOGRAM_COUNT,
+    N_METRICS = FIRST_HISTOGRAM + HISTOGRAM_COUNT,
 };
 
-extern const struct metric metrics[METRIC_COUNT];
+extern const struct metric metrics[N_METRICS];
 
 /* For going through a metric's series; NULL at the end. */
 const struct series *metric_first_series(int metric);
