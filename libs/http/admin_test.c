@@ -2,9 +2,9 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/http/http_ask.h"
 #include "libs/obs/metrics.h"
 #include "libs/testing/assert_status.h"
-#include "libs/testing/http_ask.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "libs/http/http_server.h"
 
 #include "libs/base/text.h"
+#include "libs/http/http_ask.h"
 #include "libs/testing/assert_status.h"
-#include "libs/testing/http_ask.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

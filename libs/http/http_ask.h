@@ -1,7 +1,7 @@
 /* http_ask - says something to an HTTP server on the loopback interface, and hears the answer. */
 
-#ifndef LIBS_TESTING_HTTP_ASK_H_
-#define LIBS_TESTING_HTTP_ASK_H_
+#ifndef LIBS_HTTP_HTTP_ASK_H_
+#define LIBS_HTTP_HTTP_ASK_H_
 
 #include "libs/base/arena.h"
 #include "libs/base/attributes.h"

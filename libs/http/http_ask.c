@@ -1,4 +1,4 @@
-#include "libs/testing/http_ask.h"
+#include "libs/http/http_ask.h"
 
 #include "libs/base/text.h"
 
