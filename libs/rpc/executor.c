@@ -1,0 +1,121 @@
+#include "libs/rpc/executor.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct executor {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct executor_task *first;
+    struct executor_task **end;
+    size_t n_waiting, max_waiting;
+    size_t n_idle; /* threads that sleep: the others look into the queue by themselves */
+    bool stopping;
+    size_t n_threads;
+    pthread_t threads[];
+};
+
+/* The lock is held. */
+static struct executor_task *take(struct executor *self)
+{
+    struct executor_task *task = self->first;
+
+    self->first = task->next;
+    if (self->first == NULL) {
+        self->end = &self->first;
+    }
+    self->n_waiting--;
+    return task;
+}
+
+static void *run_tasks(void *data)
+{
+    struct executor *self = data;
+
+    pthread_mutex_lock(&self->lock);
+    for (;;) {
+        while (self->first == NULL && !self->stopping) {
+            self->n_idle++;
+            pthread_cond_wait(&self->work, &self->lock);
+            self->n_idle--;
+        }
+        if (self->first == NULL) {
+            pthread_mutex_unlock(&self->lock);
+            return NULL;
+        }
+        struct executor_task *task = take(self);
+        pthread_mutex_unlock(&self->lock);
+        task->run(task);
+        pthread_mutex_lock(&self->lock);
+    }
+}
+
+/* Handlers are flat and decoding is bounded, so a thread needs no 8 MiB; SQLite's and the TLS
+ * library's deepest calls stay below 256 KiB. */
+enum { STACK_BYTES = 1024 * 1024 };
+
+struct executor *executor_new(size_t n_threads, size_t max_waiting)
+{
+    struct executor *self = calloc(1, sizeof *self + n_threads * sizeof self->threads[0]);
+    pthread_attr_t attributes;
+
+    if (self == NULL) {
+        abort();
+    }
+    self->end = &self->first;
+    self->max_waiting = max_waiting;
+    self->n_threads = n_threads;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->work, NULL);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    for (size_t i = 0; i < n_threads; i++) {
+        if (pthread_create(&self->threads[i], &attributes, run_tasks, self) != 0) {
+            abort(); /* no memory for a thread, when the service starts */
+        }
+    }
+    pthread_attr_destroy(&attributes);
+    return self;
+}
+
+void executor_free(struct executor *self)
+{
+    if (self == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&self->lock);
+    self->stopping = true;
+    pthread_cond_broadcast(&self->work);
+    pthread_mutex_unlock(&self->lock);
+    for (size_t i = 0; i < self->n_threads; i++) {
+        pthread_join(self->threads[i], NULL);
+    }
+    pthread_cond_destroy(&self->work);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+bool executor_submit(struct executor *self, struct executor_task *task)
+{
+    pthread_mutex_lock(&self->lock);
+    bool full = self->max_waiting != 0 && self->n_waiting >= self->max_waiting;
+    if (!full) {
+        task->next = NULL;
+        *self->end = task;
+        self->end = &task->next;
+        self->n_waiting++;
+        if (self->n_idle > 0) {
+            pthread_cond_signal(&self->work);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return !full;
+}
+
+size_t executor_waiting(struct executor *self)
+{
+    pthread_mutex_lock(&self->lock);
+    size_t n = self->n_waiting;
+    pthread_mutex_unlock(&self->lock);
+    return n;
+}

@@ -1,0 +1,35 @@
+/* guard - who asks before a handler runs.
+ *
+ * The server knows calls and methods; who may do what is libs/authz' business, or the agent's.
+ * They meet here.
+ */
+
+#ifndef LIBS_RPC_GUARD_H_
+#define LIBS_RPC_GUARD_H_
+
+#include "libs/base/attributes.h"
+#include "libs/base/status.h"
+#include "libs/rpc/call.h"
+#include "libs/rpc/method_options.h"
+
+/* A guard is a struct that begins with this one.  Safe on any thread, and must not block: it runs
+ * on completion-queue threads. */
+struct guard {
+    const struct guard_ops *ops;
+};
+
+struct guard_ops {
+    /* Sets call->principal from call->peer_id, call->token and call->peer_process.  Before
+     * anything is decoded.  UNAUTHENTICATED: what was shown is not good. */
+    status (*authenticate)(struct guard *guard, struct call *call);
+    /* May the principal do this?  request is the decoded one (a stream's first).
+     * PERMISSION_DENIED, with an ErrorInfo that names the permission; FAILED_PRECONDITION: the
+     * tenant is suspended; RESOURCE_EXHAUSTED: over its rate. */
+    status (*authorise)(struct guard *guard, struct call *call, const struct rpc *rpc,
+                        const ProtobufCMessage *request);
+    /* The call was refused by either of the two; for the audit.  May write(), not wait. An error
+     * replaces the refusal's: what cannot be audited fails another way. NULL does nothing. */
+    status (*refused)(struct guard *guard, struct call *call, const struct rpc *rpc, status why);
+};
+
+#endif

@@ -1,0 +1,400 @@
+/* A unary call's way through the server. */
+
+#include "libs/base/text.h"
+#include "libs/obs/metrics.h"
+#include "libs/rpc/server_internal.h"
+#include "libs/rpc/wire.h"
+
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One unary call; its batches and its task each hold a ref. */
+struct unary {
+    struct tag replied, closed;
+    struct executor_task task;
+    struct registered *method;
+    grpc_call *grpc_call;
+    grpc_byte_buffer *payload;
+    struct arena *arena;
+    struct call call;
+    struct span span;
+    int64_t started_us;
+    int was_cancelled;
+    atomic_bool cancelled;
+    atomic_int refs;
+    struct wire_status wire_status;
+};
+
+/* ---- What every call begins with ---- */
+
+static const char *peer_id(struct arena *arena, grpc_call *call)
+{
+    grpc_auth_context *context = grpc_call_auth_context(call);
+    grpc_auth_property_iterator properties =
+        grpc_auth_context_find_properties_by_name(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
+    const grpc_auth_property *property = grpc_auth_property_iterator_next(&properties);
+    const char *id = property == NULL ? ""
+                                      : arena_printf(arena, "%.*s", (int)property->value_length,
+                                                     property->value);
+
+    grpc_auth_context_release(context);
+    return id;
+}
+
+static const struct peer_process *peer_process(const struct server *server, struct arena *arena,
+                                               grpc_call *call)
+{
+    if (server->accept == NULL) {
+        return NULL;
+    }
+    char *name = grpc_call_get_peer(call);
+    const struct peer_process *process = accept_peer(server->accept, arena, name);
+    gpr_free(name);
+    return process;
+}
+
+/* RFC 6750: the scheme's case does not matter. */
+static const char *bearer_token(struct arena *arena, const grpc_metadata_array *metadata)
+{
+    const char *value = wire_header(arena, metadata, "authorization");
+
+    return strncasecmp(value, "bearer ", 7) == 0 ? value + 7 : "";
+}
+
+status server_admit(const struct registered *method, struct call *call, struct span *span,
+                    const struct slot *slot)
+{
+    struct server *server = method->server;
+    struct trace_context caller;
+
+    call->service = method->object;
+    call->options = &method->options;
+    call->principal = &principal_anonymous;
+    call->check = server_authorise;
+    call->check_data = server;
+    call->deadline_us = wire_deadline_us(slot->deadline);
+    call->parent = slot->call;
+    call->peer_id = "";
+    call->token = "";
+    if (server->options.tracer != NULL) {
+        bool has = traceparent_parse(
+            bytes_of(wire_header(call->arena, &slot->metadata, "traceparent")), &caller);
+        *span = span_start(server->options.tracer, has ? &caller : NULL, SPAN_SERVER,
+                           method->full_name + 1);
+        call->span = span;
+    }
+    counter_add_of(COUNTER_server_call_started, (struct labels){ .method = method->label }, 1);
+    gauge_add(GAUGE_calls_in_flight, 1);
+    if (atomic_fetch_add(&server->n_calls, 1) >= server->options.max_calls) {
+        return status_error(call->arena, STATUS_RESOURCE_EXHAUSTED, "the server is full");
+    }
+    call->peer_id = peer_id(call->arena, slot->call);
+    call->token = bearer_token(call->arena, &slot->metadata);
+    call->peer_process = peer_process(server, call->arena, slot->call);
+    struct guard *guard = server->options.guard;
+    if (guard == NULL) {
+        return status_ok();
+    }
+    status s = guard->ops->authenticate(guard, call);
+    if (!status_is_ok(s) && guard->ops->refused != NULL) {
+        TRY(guard->ops->refused(guard, call, &method->rpc, s));
+    }
+    return s;
+}
+
+status server_authorise(struct call *call, const struct rpc *rpc, const ProtobufCMessage *request)
+{
+    struct server *server = call->check_data;
+    struct guard *guard = server->options.guard;
+
+    if (guard == NULL) {
+        return status_ok();
+    }
+    status s = guard->ops->authorise(guard, call, rpc, request);
+    if (!status_is_ok(s) && guard->ops->refused != NULL) {
+        TRY(guard->ops->refused(guard, call, rpc, s));
+    }
+    return s;
+}
+
+void server_finished(const struct registered *method, struct call *call, status s,
+                     int64_t started_us)
+{
+    struct server *server = method->server;
+    int64_t took_us = clock_monotonic_us(server->options.clock) - started_us;
+    bool ours = s.code == STATUS_INTERNAL || s.code == STATUS_UNKNOWN || s.code == STATUS_DATA_LOSS;
+    struct trace_context here;
+
+    atomic_fetch_sub(&server->n_calls, 1);
+    gauge_add(GAUGE_calls_in_flight, -1);
+    histogram_record_of(HISTOGRAM_server_call_duration,
+                        (struct labels){ .method = method->label, .code = s.code }, took_us);
+    if (call->span != NULL) {
+        here = span_context(call->span);
+        span_end(call->span, s.code);
+    }
+    LOG(server->options.log,
+        ours              ? LEVEL_ERROR
+        : status_is_ok(s) ? LEVEL_DEBUG
+                          : LEVEL_INFO,
+        call->span != NULL ? &here : NULL, "call", log_text("method", method->full_name),
+        log_text("code", status_code_name(s.code)), log_text("error", s.message),
+        log_text("tenant", call->principal->tenant_id),
+        log_text("subject", call->principal->subject), log_text("peer", call->peer_id),
+        log_int("took_us", took_us));
+}
+
+/* ---- One unary call ---- */
+
+static void unref(struct unary *self)
+{
+    if (atomic_fetch_sub(&self->refs, 1) > 1) {
+        return;
+    }
+    if (self->payload != NULL) {
+        grpc_byte_buffer_destroy(self->payload);
+    }
+    grpc_call_unref(self->grpc_call);
+    arena_free(self->arena);
+    free(self);
+}
+
+static void on_replied(struct tag *tag, bool ok)
+{
+    struct unary *self = TAG_OWNER(tag, struct unary, replied);
+
+    (void)ok;
+    wire_status_reset(&self->wire_status);
+    unref(self);
+}
+
+static void on_closed(struct tag *tag, bool ok)
+{
+    struct unary *self = TAG_OWNER(tag, struct unary, closed);
+
+    (void)ok;
+    if (self->was_cancelled != 0) {
+        atomic_store(&self->cancelled, true);
+    }
+    unref(self);
+}
+
+/* One batch for all of a reply.  An INLINE call asks for its close in it, a WORKER's asked when it
+ * came, since only so does its handler learn that the caller is gone. */
+static void reply(struct unary *self, status s, bytes response)
+{
+    struct arena *arena = self->arena;
+    grpc_op ops[4] = { { .op = GRPC_OP_SEND_INITIAL_METADATA } };
+    grpc_byte_buffer *message = NULL;
+    size_t n = 1;
+
+    server_finished(self->method, &self->call, s, self->started_us);
+    wire_status_init(&self->wire_status, arena, s);
+    if (status_is_ok(s)) {
+        message = wire_buffer(response);
+        ops[n++] =
+            (grpc_op){ .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message };
+    }
+    ops[n++] = (grpc_op){ .op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+                          .data.send_status_from_server = {
+                              .trailing_metadata_count = self->wire_status.n_trailers,
+                              .trailing_metadata = self->wire_status.trailers,
+                              .status = self->wire_status.code,
+                              .status_details = &self->wire_status.message } };
+    if (self->method->row->thread == HANDLER_INLINE) {
+        ops[n++] = (grpc_op){ .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                              .data.recv_close_on_server.cancelled = &self->was_cancelled };
+    }
+    tag_start_batch(self->grpc_call, ops, n, &self->replied);
+    if (message != NULL) {
+        grpc_byte_buffer_destroy(message); /* emptied by the send */
+    }
+}
+
+static void handle(struct unary *self)
+{
+    bytes request, response = { .data = NULL };
+    status s =
+        wire_read(self->arena, self->payload, self->method->server->options.max_message, &request);
+
+    if (status_is_ok(s)) {
+        s = service_handle(self->method->service, &self->call, self->method->row->name, request,
+                           &response);
+    }
+    reply(self, s, response);
+}
+
+static void run_task(struct executor_task *task)
+{
+    struct unary *self = TAG_OWNER(task, struct unary, task);
+
+    if (call_is_cancelled(&self->call)) { /* while it waited: nobody would read the answer */
+        reply(self, status_error(self->arena, STATUS_CANCELLED, "the caller is gone"),
+              (bytes){ .data = NULL });
+    } else {
+        handle(self);
+    }
+}
+
+static void watch_close(struct unary *self)
+{
+    grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                   .data.recv_close_on_server.cancelled = &self->was_cancelled };
+
+    (void)atomic_fetch_add(&self->refs, 1);
+    tag_start_batch(self->grpc_call, &op, 1, &self->closed);
+}
+
+static struct unary *unary_new(const struct slot *slot)
+{
+    struct unary *self = calloc(1, sizeof *self);
+
+    if (self == NULL) {
+        abort();
+    }
+    self->replied.run = on_replied;
+    self->closed.run = on_closed;
+    self->task.run = run_task;
+    self->method = slot->method;
+    self->grpc_call = slot->call;
+    self->payload = slot->payload;
+    self->arena = arena_new();
+    self->call.arena = self->arena;
+    self->call.cancelled = &self->cancelled;
+    self->started_us = clock_monotonic_us(slot->method->server->options.clock);
+    atomic_init(&self->refs, 1);
+    return self;
+}
+
+static void unary_arrived(struct slot *slot)
+{
+    struct unary *self = unary_new(slot);
+    bool is_worker = self->method->row->thread == HANDLER_WORKER;
+    status s = server_admit(self->method, &self->call, &self->span, slot);
+
+    if (is_worker) {
+        watch_close(self);
+    }
+    if (!status_is_ok(s)) {
+        reply(self, s, (bytes){ .data = NULL });
+    } else if (!is_worker) {
+        handle(self);
+    } else if (!executor_submit(self->method->server->pool, &self->task)) {
+        reply(self,
+              status_error(self->arena, STATUS_RESOURCE_EXHAUSTED, "too many calls wait already"),
+              (bytes){ .data = NULL });
+    }
+}
+
+/* ---- Arrivals ---- */
+
+static void on_arrived(struct tag *tag, bool ok)
+{
+    struct slot *slot = TAG_OWNER(tag, struct slot, arrived);
+    struct slot arrived = *slot;
+
+    if (!ok) { /* the server is shutting down */
+        grpc_metadata_array_destroy(&slot->metadata);
+        free(slot);
+        return;
+    }
+    server_post(slot);
+    if (arrived.method->row->events != NULL) {
+        server_stream_arrived(&arrived);
+    } else {
+        unary_arrived(&arrived);
+    }
+    grpc_metadata_array_destroy(&arrived.metadata);
+}
+
+void server_post(struct slot *slot)
+{
+    slot->arrived.run = on_arrived;
+    slot->payload = NULL;
+    grpc_metadata_array_init(&slot->metadata);
+    tag_release(&slot->arrived);
+    if (grpc_server_request_registered_call(
+            slot->method->server->grpc, slot->method->handle, &slot->call, &slot->deadline,
+            &slot->metadata, slot->method->row->events == NULL ? &slot->payload : NULL, slot->queue,
+            slot->queue, &slot->arrived) != GRPC_CALL_OK) {
+        abort(); /* a bug of ours: gRPC takes every request that is put together as it should be */
+    }
+}
+
+/* ---- Methods that nobody registered: without an answer they would hang to their deadline ---- */
+
+struct unknown {
+    struct tag arrived, replied;
+    struct server *server;
+    grpc_completion_queue *queue;
+    grpc_call *call;
+    grpc_call_details details;
+    grpc_metadata_array metadata;
+    grpc_slice message;
+    int cancelled;
+};
+
+static void unknown_free(struct unknown *self)
+{
+    grpc_metadata_array_destroy(&self->metadata);
+    grpc_call_details_destroy(&self->details);
+    free(self);
+}
+
+static void unknown_replied(struct tag *tag, bool ok)
+{
+    struct unknown *self = TAG_OWNER(tag, struct unknown, replied);
+
+    (void)ok;
+    grpc_slice_unref(self->message);
+    grpc_call_unref(self->call);
+    unknown_free(self);
+}
+
+static void unknown_arrived(struct tag *tag, bool ok)
+{
+    struct unknown *self = TAG_OWNER(tag, struct unknown, arrived);
+    char text[256];
+
+    if (!ok) {
+        unknown_free(self);
+        return;
+    }
+    server_post_unknown(self->server, self->queue);
+    (void)snprintf(text, sizeof text, "no method '%.*s'",
+                   (int)GRPC_SLICE_LENGTH(self->details.method),
+                   (const char *)GRPC_SLICE_START_PTR(self->details.method));
+    self->message = grpc_slice_from_copied_string(text);
+    self->replied.run = unknown_replied;
+    const grpc_op ops[] = {
+        { .op = GRPC_OP_SEND_INITIAL_METADATA },
+        { .op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+          .data.send_status_from_server = { .status = GRPC_STATUS_UNIMPLEMENTED,
+                                            .status_details = &self->message } },
+        { .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+          .data.recv_close_on_server.cancelled = &self->cancelled },
+    };
+    tag_start_batch(self->call, ops, 3, &self->replied);
+}
+
+void server_post_unknown(struct server *server, grpc_completion_queue *queue)
+{
+    struct unknown *self = calloc(1, sizeof *self);
+
+    if (self == NULL) {
+        abort();
+    }
+    self->server = server;
+    self->queue = queue;
+    self->arrived.run = unknown_arrived;
+    grpc_metadata_array_init(&self->metadata);
+    grpc_call_details_init(&self->details);
+    tag_release(&self->arrived);
+    if (grpc_server_request_call(server->grpc, &self->call, &self->details, &self->metadata, queue,
+                                 queue, &self->arrived) != GRPC_CALL_OK) {
+        abort();
+    }
+}

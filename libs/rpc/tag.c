@@ -1,0 +1,45 @@
+#include "libs/rpc/tag.h"
+
+#include <stdlib.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+
+#ifdef THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#else
+#define __tsan_release(address) ((void)(address))
+#define __tsan_acquire(address) ((void)(address))
+#endif
+
+void tag_release(struct tag *tag)
+{
+    __tsan_release(tag);
+}
+
+void tag_start_batch(grpc_call *call, const grpc_op *ops, size_t n_ops, struct tag *tag)
+{
+    tag_release(tag);
+    if (grpc_call_start_batch(call, ops, n_ops, tag, NULL) != GRPC_CALL_OK) {
+        abort(); /* a bug of ours: gRPC takes every batch that is put together as it should be */
+    }
+}
+
+void tag_loop(grpc_completion_queue *queue)
+{
+    for (;;) {
+        grpc_event event =
+            grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (event.type == GRPC_QUEUE_SHUTDOWN) {
+            return;
+        }
+        struct tag *tag = event.tag;
+        __tsan_acquire(tag);
+        tag->run(tag, event.success != 0);
+    }
+}

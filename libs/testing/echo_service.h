@@ -1,0 +1,16 @@
+/* echo_service - weft.testing.v1.EchoService, for tests of the runtime and for its benchmark. */
+
+#ifndef LIBS_TESTING_ECHO_SERVICE_H_
+#define LIBS_TESTING_ECHO_SERVICE_H_
+
+#include "libs/rpc/service.h"
+
+/* What happened there; tests read it. */
+struct echo_service {
+    _Atomic int cancelled; /* handlers that saw their caller go */
+    _Atomic int closed;    /* streams that are over */
+};
+
+extern const struct service echo_service_methods;
+
+#endif
