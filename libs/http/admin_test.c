@@ -68,11 +68,11 @@ static void the_metrics_are_the_process_and_ours(void **state)
 {
     struct fixture *f = *state;
 
-    counter_add(COUNTER_store_commits, 1);
+    counter_add(COUNTER_log_lines_lost, 1);
     struct http_answer answer = http_get(f->arena, f->port, "/metrics");
     assert_int_equal(answer.status, 200);
     assert_non_null(strstr(answer.head, "text/plain; version=0.0.4; charset=utf-8"));
-    assert_non_null(strstr(answer.body, "\nweft_store_commits_total 1\n"));
+    assert_non_null(strstr(answer.body, "\nweft_log_lines_lost_total 1\n"));
     assert_non_null(strstr(answer.body, "\nprocess_open_fds "));
 }
 

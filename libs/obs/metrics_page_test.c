@@ -41,15 +41,17 @@ static void assert_shows(const char *page, const char *want)
 
 static void the_page_shows_what_was_counted_and_nothing_else(void **state)
 {
-    counter_add(COUNTER_store_commits, 2);
+    counter_add(COUNTER_log_lines_lost, 2);
     gauge_set_of(GAUGE_ready, (struct labels){ .name = metric_label_of("a \"b\\\n") }, -1);
     const char *page = page_of(*state);
 
-    assert_shows(page, "# HELP weft_store_commits_total Commits, each of one batch of writes.\n"
-                       "# TYPE weft_store_commits_total counter\n"
-                       "weft_store_commits_total 2\n");
+    assert_shows(page, "# HELP weft_log_lines_lost_total Log lines that could not be written, "
+                       "mostly because a disk is "
+                       "full.\n"
+                       "# TYPE weft_log_lines_lost_total counter\n"
+                       "weft_log_lines_lost_total 2\n");
     assert_shows(page, "\nweft_ready{dependency=\"a \\\"b\\\\\\n\"} -1\n");
-    assert_null(strstr(page, "weft_log_lines_lost_total"));
+    assert_null(strstr(page, "weft_retries_denied_total"));
 }
 
 static void a_histogram_is_cumulative_and_in_seconds(void **state)

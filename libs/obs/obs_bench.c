@@ -32,6 +32,12 @@ static void count(struct bench *bench)
     counter_add_of(COUNTER_server_call_started, bench->labels, 1);
 }
 
+static void name(struct bench *bench)
+{
+    (void)bench;
+    (void)metric_label_of("weft.v1.Bench/Bench");
+}
+
 static void measure(struct bench *bench)
 {
     histogram_record_of(HISTOGRAM_server_call_duration, bench->labels, 812);
@@ -94,6 +100,7 @@ int main(void)
 {
     struct bench benches[] = {
         { .name = "counter_add_of", .once = count },
+        { .name = "metric_label_of, known", .once = name },
         { .name = "histogram_record_of", .once = measure },
         { .name = "span_start, span_end", .once = trace },
         { .name = "traceparent, there and back", .once = carry },
