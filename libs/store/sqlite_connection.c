@@ -1,5 +1,6 @@
 #include "libs/store/sqlite_connection.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static char *duplicate(const char *text)
 
 /* INTERNAL for what is wrong with the SQL, RESOURCE_EXHAUSTED for a full disk, UNAVAILABLE for the
  * rest: disk, lock, file. */
-static status sqlite_status(struct arena *arena, sqlite3 *db, const char *doing)
+static enum status_code code_of(sqlite3 *db)
 {
     switch (sqlite3_errcode(db)) {
     case SQLITE_ERROR:
@@ -29,13 +30,24 @@ static status sqlite_status(struct arena *arena, sqlite3 *db, const char *doing)
     case SQLITE_RANGE:
     case SQLITE_MISUSE:
     case SQLITE_READONLY:
-        return status_error(arena, STATUS_INTERNAL, "%s: %s", doing, sqlite3_errmsg(db));
+        return STATUS_INTERNAL;
     case SQLITE_FULL:
-        return status_error(arena, STATUS_RESOURCE_EXHAUSTED,
-                            "the disk is full; nothing was written");
+        return STATUS_RESOURCE_EXHAUSTED;
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+        return sqlite3_system_errno(db) == ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_UNAVAILABLE;
     default:
-        return status_error(arena, STATUS_UNAVAILABLE, "%s: %s", doing, sqlite3_errmsg(db));
+        return STATUS_UNAVAILABLE;
     }
+}
+
+static status sqlite_status(struct arena *arena, sqlite3 *db, const char *doing)
+{
+    enum status_code code = code_of(db);
+
+    return code == STATUS_RESOURCE_EXHAUSTED
+               ? status_error(arena, code, "the disk is full; nothing was written")
+               : status_error(arena, code, "%s: %s", doing, sqlite3_errmsg(db));
 }
 
 /* ---- Connections ---- */
