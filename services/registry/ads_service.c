@@ -1,6 +1,7 @@
 #include "services/registry/ads_service.h"
 
 #include "envoy/service/discovery/v3/ads.pb-c.h"
+#include "libs/base/text.h"
 #include "libs/crypto/spiffe_id.h"
 
 #include <assert.h>
