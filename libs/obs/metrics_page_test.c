@@ -51,7 +51,7 @@ static void the_page_shows_what_was_counted_and_nothing_else(void **state)
                        "# TYPE weft_log_lines_lost_total counter\n"
                        "weft_log_lines_lost_total 2\n");
     assert_shows(page, "\nweft_ready{dependency=\"a \\\"b\\\\\\n\"} -1\n");
-    assert_null(strstr(page, "weft_retries_denied_total"));
+    assert_null(strstr(page, "weft_calls_in_flight"));
 }
 
 static void a_histogram_is_cumulative_and_in_seconds(void **state)

@@ -255,6 +255,7 @@ static void take_message(struct grpc_stream *self)
 
     self->in = NULL;
     self->reading = false;
+    self->call.received_bytes += in == NULL ? 0 : grpc_byte_buffer_length(in);
     if (in == NULL) {
         self->read_over = true;
         /* A call that was cancelled or has failed ends by its close, not by a last message. */
@@ -489,6 +490,7 @@ static status send_message(struct stream *stream, const ProtobufCMessage *messag
     self->end = &queued->next;
     self->n_queued++;
     self->queued_bytes += size;
+    self->call.sent_bytes += size;
     return status_ok();
 }
 

@@ -120,6 +120,17 @@ status server_authorise(struct call *call, const struct rpc *rpc, const Protobuf
     return s;
 }
 
+static void measure(const struct registered *method, const struct call *call, enum status_code code,
+                    int64_t took_us)
+{
+    struct labels labels = { .method = method->label, .code = code };
+
+    gauge_add(GAUGE_calls_in_flight, -1);
+    histogram_record_of(HISTOGRAM_server_call_duration, labels, took_us);
+    histogram_record_of(HISTOGRAM_server_call_rcvd, labels, (int64_t)call->received_bytes);
+    histogram_record_of(HISTOGRAM_server_call_sent, labels, (int64_t)call->sent_bytes);
+}
+
 void server_finished(const struct registered *method, struct call *call, status s,
                      int64_t started_us)
 {
@@ -129,9 +140,7 @@ void server_finished(const struct registered *method, struct call *call, status 
     struct trace_context here;
 
     atomic_fetch_sub(&server->n_calls, 1);
-    gauge_add(GAUGE_calls_in_flight, -1);
-    histogram_record_of(HISTOGRAM_server_call_duration,
-                        (struct labels){ .method = method->label, .code = s.code }, took_us);
+    measure(method, call, s.code, took_us);
     if (call->span != NULL) {
         here = span_context(call->span);
         span_end(call->span, s.code);
@@ -191,6 +200,7 @@ static void reply(struct unary *self, status s, bytes response)
     grpc_byte_buffer *message = NULL;
     size_t n = 1;
 
+    self->call.sent_bytes = response.size;
     server_finished(self->method, &self->call, s, self->started_us);
     wire_status_init(&self->wire_status, arena, s);
     if (status_is_ok(s)) {
@@ -231,6 +241,7 @@ static void run_task(struct executor_task *task)
 {
     struct unary *self = TAG_OWNER(task, struct unary, task);
 
+    gauge_add(GAUGE_worker_queue, -1);
     if (call_is_cancelled(&self->call)) { /* while it waited: nobody would read the answer */
         reply(self, status_error(self->arena, STATUS_CANCELLED, "the caller is gone"),
               (bytes){ .data = NULL });
@@ -264,9 +275,21 @@ static struct unary *unary_new(const struct slot *slot)
     self->arena = arena_new();
     self->call.arena = self->arena;
     self->call.cancelled = &self->cancelled;
+    self->call.received_bytes = slot->payload == NULL ? 0 : grpc_byte_buffer_length(slot->payload);
     self->started_us = clock_monotonic_us(slot->method->server->options.clock);
     atomic_init(&self->refs, 1);
     return self;
+}
+
+/* False when too many wait already. */
+static bool submit(struct unary *self)
+{
+    gauge_add(GAUGE_worker_queue, 1); /* before it may run, so that it never shows less than 0 */
+    bool is_taken = executor_submit(self->method->server->pool, &self->task);
+    if (!is_taken) {
+        gauge_add(GAUGE_worker_queue, -1);
+    }
+    return is_taken;
 }
 
 static void unary_arrived(struct slot *slot)
@@ -282,7 +305,7 @@ static void unary_arrived(struct slot *slot)
         reply(self, s, (bytes){ .data = NULL });
     } else if (!is_worker) {
         handle(self);
-    } else if (!executor_submit(self->method->server->pool, &self->task)) {
+    } else if (!submit(self)) {
         reply(self,
               status_error(self->arena, STATUS_RESOURCE_EXHAUSTED, "too many calls wait already"),
               (bytes){ .data = NULL });
@@ -363,6 +386,10 @@ static void unknown_arrived(struct tag *tag, bool ok)
         unknown_free(self);
         return;
     }
+    /* gRFC A66: a stranger could send any name. */
+    struct labels labels = { .method = metric_label_of("other"), .code = STATUS_UNIMPLEMENTED };
+    counter_add_of(COUNTER_server_call_started, labels, 1);
+    histogram_record_of(HISTOGRAM_server_call_duration, labels, 0);
     server_post_unknown(self->server, self->queue);
     (void)snprintf(text, sizeof text, "no method '%.*s'",
                    (int)GRPC_SLICE_LENGTH(self->details.method),

@@ -1,6 +1,7 @@
 #include "libs/rpc/server.h"
 
 #include "libs/base/status_details.h"
+#include "libs/obs/metrics.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/message.h"
 #include "libs/rpc/pipe.h"
@@ -29,7 +30,7 @@ PEER_DEFINE(weft__testing__v1__echo_service__descriptor, ECHO_PEER_METHODS);
 /* Lets everybody in but for what a test says. */
 struct test_guard {
     struct guard guard;
-    enum status_code authenticate_code, authorise_code;
+    _Atomic enum status_code authenticate_code, authorise_code; /* set while the server runs */
     char permission[64];
     _Atomic int refused;
 };
@@ -233,6 +234,25 @@ static void a_call_and_its_child_are_one_trace(void **state)
     assert_memory_equal(spans.spans[0].span_id, spans.spans[1].parent_id, SPAN_ID_BYTES);
 }
 
+static void a_call_is_measured_on_both_sides(void **state)
+{
+    struct fixture *f = *state;
+    const Weft__Testing__V1__EchoResponse *response;
+    struct labels labels = { .method = metric_label_of("weft.testing.v1.EchoService/Echo"),
+                             .code = STATUS_OUT_OF_RANGE };
+    struct histogram_values server;
+
+    assert_status(echo_code(f, "", STATUS_OUT_OF_RANGE, &response), STATUS_OUT_OF_RANGE);
+    assert_true(counter_value(COUNTER_server_call_started, &labels) >= 1);
+    assert_true(counter_value(COUNTER_client_attempt_started, NULL) >= 1);
+    assert_int_equal(gauge_value(GAUGE_calls_in_flight, NULL), 0);
+    assert_int_equal(gauge_value(GAUGE_worker_queue, NULL), 0);
+    histogram_read(HISTOGRAM_server_call_duration, &labels, &server);
+    assert_int_equal(server.count, 1);
+    histogram_read(HISTOGRAM_server_call_rcvd, &labels, &server);
+    assert_true(server.sum > 0);
+}
+
 static status unknown(struct fixture *f, const ProtobufCServiceDescriptor *service)
 {
     const struct rpc rpc = { .service = service, .method = service->methods[0].name };
@@ -251,6 +271,8 @@ static void an_unknown_method_is_said_to_be_one_at_once(void **state)
 
     assert_status(s, STATUS_UNIMPLEMENTED);
     assert_string_equal(s.message, "no method '/no.such.Service/NoSuchMethod'");
+    struct labels labels = { .method = metric_label_of("other") };
+    assert_int_equal(counter_value(COUNTER_server_call_started, &labels), 1);
 }
 
 static void garbage_is_refused(void **state)
@@ -494,6 +516,7 @@ int main(void)
         TEST(who_is_not_let_in_is_told_so_with_details_and_counted),
         TEST(a_deadline_ends_the_call_and_the_handler_sees_it),
         TEST(a_call_and_its_child_are_one_trace),
+        TEST(a_call_is_measured_on_both_sides),
         TEST(an_unknown_method_is_said_to_be_one_at_once),
         TEST(garbage_is_refused),
         TEST(a_stream_carries_both_ways_and_ends_well),
