@@ -32,3 +32,11 @@ uint8_t *secret_copy(struct arena *arena, bytes data)
     }
     return copy;
 }
+
+void secret_wipe(bytes data)
+{
+    if (data.size > 0) {
+        /* By way of a number, since a view is const to all who may only read. */
+        explicit_bzero((void *)(uintptr_t)data.data, data.size);
+    }
+}

@@ -20,4 +20,7 @@ uint8_t *secret_alloc(struct arena *arena, size_t size) NONNULL RETURNS_NONNULL;
 /* A copy with a NUL behind it, which is not counted in size. */
 uint8_t *secret_copy(struct arena *arena, bytes data) NONNULL_ARGS(1) RETURNS_NONNULL;
 
+/* Wipes at once what the caller owns though it came as bytes: a key file that was read. */
+void secret_wipe(bytes data);
+
 #endif

@@ -45,11 +45,24 @@ static void an_empty_secret_is_one_too(void **state)
     arena_free(arena);
 }
 
+static void what_came_as_bytes_can_be_wiped(void **state)
+{
+    static const uint8_t zeros[4];
+    uint8_t data[5] = { 1, 2, 3, 4, 5 };
+
+    (void)state;
+    secret_wipe((bytes){ data, 4 });
+    assert_memory_equal(data, zeros, 4);
+    assert_int_equal(data[4], 5);
+    secret_wipe((bytes){ 0 });
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_zeros_when_its_arena_goes),
         cmocka_unit_test(an_empty_secret_is_one_too),
+        cmocka_unit_test(what_came_as_bytes_can_be_wiped),
     };
 
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
