@@ -54,6 +54,13 @@ void lifecycle_exit(struct lifecycle *self, int64_t now_ms)
         self->state = LIFECYCLE_STOPPED;
         return;
     }
+    if (self->end_asked) {
+        self->state = LIFECYCLE_BACKOFF;
+        self->delay_ms = 0;
+        self->due_ms = now_ms;
+        self->end_asked = false;
+        return;
+    }
     if (self->state == LIFECYCLE_READY && now_ms - self->ready_ms >= LIFECYCLE_PROVEN_MS) {
         self->n_failures = 0;
     }
@@ -61,6 +68,12 @@ void lifecycle_exit(struct lifecycle *self, int64_t now_ms)
     self->state = LIFECYCLE_BACKOFF;
     self->delay_ms = delay_after(self->n_failures);
     self->due_ms = now_ms + self->delay_ms;
+}
+
+bool lifecycle_restart(struct lifecycle *self)
+{
+    self->end_asked = self->state == LIFECYCLE_STARTING || self->state == LIFECYCLE_READY;
+    return self->end_asked;
 }
 
 bool lifecycle_stop(struct lifecycle *self, int64_t now_ms)

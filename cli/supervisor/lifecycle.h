@@ -58,6 +58,7 @@ struct lifecycle {
     bool was_ready;     /* ever */
     bool killed;        /* STOPPING, and SIGKILL has been sent */
     bool started;       /* ever */
+    bool end_asked;     /* its end will be no failure */
 };
 
 const char *lifecycle_word(enum lifecycle_state state) RETURNS_NONNULL;
@@ -67,6 +68,9 @@ void lifecycle_start(struct lifecycle *self, int64_t now_ms) NONNULL;
 void lifecycle_ready(struct lifecycle *self, int64_t now_ms) NONNULL;
 /* It is gone, or could not be started: BACKOFF, or STOPPED when that was asked for. */
 void lifecycle_exit(struct lifecycle *self, int64_t now_ms) NONNULL;
+/* A person wants it to begin anew: its end is no failure, and it is started again at once.  Returns
+ * whether there is a process to send SIGTERM to. */
+bool lifecycle_restart(struct lifecycle *self) NONNULL;
 /* Returns whether there is a process to send SIGTERM to. */
 bool lifecycle_stop(struct lifecycle *self, int64_t now_ms) NONNULL;
 /* It got SIGTERM and ignored it for too long; the kill is sent once. */

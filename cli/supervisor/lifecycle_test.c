@@ -78,6 +78,23 @@ static void what_does_not_stop_is_killed_once(void **state)
     assert_int_equal(life.state, LIFECYCLE_STOPPED);
 }
 
+static void an_end_that_was_asked_for_is_no_failure(void **state)
+{
+    (void)state;
+    struct lifecycle life = { .n_failures = 4 };
+
+    assert_false(lifecycle_restart(&life));
+    lifecycle_start(&life, 0);
+    lifecycle_ready(&life, 10);
+    assert_true(lifecycle_restart(&life));
+    lifecycle_exit(&life, 20);
+    assert_true(lifecycle_should_start(&life, 20));
+    assert_int_equal(life.n_failures, 4);
+    lifecycle_start(&life, 20);
+    lifecycle_exit(&life, 30);
+    assert_int_equal(life.n_failures, 5);
+}
+
 static void what_has_no_process_stops_at_once(void **state)
 {
     (void)state;
@@ -101,6 +118,7 @@ int main(void)
         cmocka_unit_test(what_was_ready_for_long_begins_with_the_short_wait),
         cmocka_unit_test(what_was_never_ready_has_not_shown_that_it_can),
         cmocka_unit_test(what_does_not_stop_is_killed_once),
+        cmocka_unit_test(an_end_that_was_asked_for_is_no_failure),
         cmocka_unit_test(what_has_no_process_stops_at_once),
     };
 

@@ -215,7 +215,7 @@ static void bury(struct supervisor *self, struct child *child, int wait_status)
     bool was_stopping = child->life.state == LIFECYCLE_STOPPING;
 
     child_ended(child, wait_status, clock_monotonic_ms(self->clock));
-    if (was_stopping) {
+    if (was_stopping || child->life.delay_ms == 0) {
         LOG(self->log, LEVEL_INFO, NULL, "stopped", program(child),
             log_text("how", child->last_end));
     } else {
@@ -247,13 +247,12 @@ static void take_signals(struct supervisor *self)
     }
 }
 
-/* A restart is a SIGTERM that we did not stop for: its end starts it again. */
 static void restart(struct supervisor *self, const char *name, struct text *into)
 {
     for (size_t i = 0; i < self->n_children; i++) {
         struct child *child = &self->children[i];
         if (strcmp(child->program->name, name) == 0) {
-            if (lifecycle_has_process(&child->life)) {
+            if (lifecycle_restart(&child->life)) {
                 LOG(self->log, LEVEL_INFO, NULL, "restart was asked for", program(child));
                 (void)kill(child->pid, SIGTERM);
             }

@@ -1,0 +1,210 @@
+/* up, status, down, restart: the mesh on this host. */
+
+#include "cli/mesh_status.h"
+#include "cli/prepare.h"
+#include "cli/start.h"
+#include "cli/supervisor/control_client.h"
+#include "cli/verbs.h"
+#include "libs/base/clock.h"
+
+#include <string.h>
+#include <time.h>
+
+enum {
+    READY_PATIENCE_MS = 60 * 1000,
+    LOOK_EVERY_MS = 10,
+    /* Deaths after which up stops waiting: what fails five times in 1.5 s does so for a reason. */
+    HOPELESS_RESTARTS = 5,
+    EXIT_NOT_READY = 3,
+};
+
+static status find_home(struct invocation *invocation, struct home *ret)
+{
+    return advise(invocation, home_find(invocation->arena, invocation->root, ret),
+                  "set WEFT_HOME to another folder, or look at this one");
+}
+
+static status not_running(struct invocation *invocation, const struct home *home, status s)
+{
+    if (s.code == STATUS_NOT_FOUND) {
+        s = status_error(invocation->arena, STATUS_UNAVAILABLE, "no mesh runs in '%s'", home->root);
+        return advise(invocation, s, "./weft up");
+    }
+    return s;
+}
+
+/* ---- up ---- */
+
+static const struct program_status *hopeless(const struct mesh_status *mesh)
+{
+    for (size_t i = 0; i < mesh->n_programs; i++) {
+        const struct program_status *program = &mesh->programs[i];
+        if (program->restarts >= HOPELESS_RESTARTS && strcmp(program->state, "ready") != 0) {
+            return program;
+        }
+    }
+    return NULL;
+}
+
+static status give_up(struct invocation *invocation, const struct program_status *program)
+{
+    status s = status_error(invocation->arena, STATUS_UNAVAILABLE, "'%s' does not become ready: %s",
+                            program->name,
+                            program->last_end != NULL ? program->last_end
+                            : program->says != NULL   ? program->says
+                                                      : program->state);
+    return advise(invocation, s, arena_printf(invocation->arena, "./weft logs %s", program->name));
+}
+
+static const struct program_status *first_not_ready(const struct mesh_status *mesh)
+{
+    for (size_t i = 0; i < mesh->n_programs; i++) {
+        if (strcmp(mesh->programs[i].state, "ready") != 0) {
+            return &mesh->programs[i];
+        }
+    }
+    return &mesh->programs[0];
+}
+
+/* Fills *ret also when it fails, with how far it came. */
+static status wait_until_ready(struct invocation *invocation, const struct home *home,
+                               struct mesh_status *ret)
+{
+    const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000000L };
+    int64_t end_ms = clock_monotonic_ms(&system_clock) + READY_PATIENCE_MS;
+
+    for (;;) {
+        TRY(mesh_status_get(invocation->arena, home, ret));
+        if (ret->all_ready) {
+            return status_ok();
+        }
+        const struct program_status *bad = hopeless(ret);
+        if (bad != NULL) {
+            return give_up(invocation, bad);
+        }
+        if (clock_monotonic_ms(&system_clock) > end_ms) {
+            return give_up(invocation, first_not_ready(ret));
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void say_trust(struct invocation *invocation, const struct home *home)
+{
+    if (!home->is_root) {
+        output_say(invocation->output, TONE_WARN,
+                   "development trust: one uid (programs are told apart by path and hash; as root "
+                   "each has a user of its own)");
+    }
+}
+
+static void show(struct invocation *invocation, const struct home *home, struct mesh_status *mesh)
+{
+    mesh_status_probe(invocation->arena, mesh);
+    mesh_status_show(invocation->arena, invocation->output, mesh);
+    say_trust(invocation, home);
+    if (prepare_is_outdated(invocation->arena, home, invocation->programs)) {
+        output_say(invocation->output, TONE_WARN,
+                   "programs were built since this mesh was started: ./weft down && ./weft up");
+    }
+}
+
+static status start(struct invocation *invocation, struct home *home)
+{
+    TRY(advise(invocation, home_make(invocation->arena, home), "./weft check"));
+    TRY(advise(invocation, prepare(invocation->arena, home, invocation->programs), "./weft check"));
+    return advise(invocation, start_supervisor(invocation->arena, home, invocation->programs),
+                  "./weft check");
+}
+
+static status up(struct invocation *invocation)
+{
+    int64_t begin_ms = clock_monotonic_ms(&system_clock);
+    struct mesh_status mesh = { 0 };
+    struct home home;
+
+    TRY(arguments_end(invocation->arguments));
+    TRY(find_home(invocation, &home));
+    bool runs = status_is_ok(mesh_status_get(invocation->arena, &home, &mesh));
+    if (!runs) {
+        output_progress(invocation->output, "weft: starting\n");
+        TRY(start(invocation, &home));
+    }
+    status s = wait_until_ready(invocation, &home, &mesh);
+    show(invocation, &home, &mesh);
+    TRY(s);
+    if (runs) {
+        output_say(invocation->output, TONE_DIM, "was running already; nothing changed");
+    } else {
+        output_say(invocation->output, TONE_GOOD, "all ready after %.2f s",
+                   (double)(clock_monotonic_ms(&system_clock) - begin_ms) / 1000);
+    }
+    return status_ok();
+}
+
+/* ---- status, down, restart ---- */
+
+static status show_status(struct invocation *invocation)
+{
+    struct mesh_status mesh = { 0 };
+    struct home home;
+
+    TRY(arguments_end(invocation->arguments));
+    TRY(find_home(invocation, &home));
+    TRY(not_running(invocation, &home, mesh_status_get(invocation->arena, &home, &mesh)));
+    show(invocation, &home, &mesh);
+    invocation->exit_code = mesh.all_ready ? 0 : EXIT_NOT_READY;
+    return status_ok();
+}
+
+static status down(struct invocation *invocation)
+{
+    bool purge = arguments_flag(invocation->arguments, "--purge");
+    struct home home;
+
+    TRY(arguments_end(invocation->arguments));
+    TRY(find_home(invocation, &home));
+    status s = stop_supervisor(invocation->arena, &home);
+    if (!status_is_ok(s) && s.code != STATUS_NOT_FOUND) {
+        return advise(invocation, s, "./weft logs supervisor");
+    }
+    output_say(invocation->output, TONE_PLAIN,
+               status_is_ok(s) ? "all have stopped" : "nothing was running");
+    if (purge && home.exists) {
+        TRY(home_forget(invocation->arena, &home));
+        output_say(invocation->output, TONE_PLAIN, "'%s' is gone", home.root);
+    }
+    return status_ok();
+}
+
+static status restart(struct invocation *invocation)
+{
+    const char *name = arguments_next(invocation->arguments, "SERVICE");
+    const char *answer = "";
+    struct home home;
+
+    TRY(arguments_end(invocation->arguments));
+    TRY(find_home(invocation, &home));
+    const struct control_request request = { "restart", name, 5000 };
+    TRY(not_running(invocation, &home,
+                    control_ask(invocation->arena,
+                                home_socket(invocation->arena, &home, "control.sock"), &request,
+                                &answer)));
+    if (strstr(answer, "\"error\"") != NULL) {
+        return advise(
+            invocation,
+            status_error(invocation->arena, STATUS_NOT_FOUND, "there is no service '%s'", name),
+            "./weft status");
+    }
+    output_say(invocation->output, TONE_PLAIN, "'%s' ends and is started again", name);
+    return status_ok();
+}
+
+const struct verb mesh_verbs[] = {
+    { NULL, "up", "", "start what does not run, wait until all is ready, and show it", up },
+    { NULL, "status", "", "show how each service is", show_status },
+    { NULL, "restart", "SERVICE", "end one service gracefully; the supervisor starts it again",
+      restart },
+    { NULL, "down", "[--purge]", "stop all; --purge forgets all state", down },
+    { 0 },
+};

@@ -1,0 +1,18 @@
+/* verbs - the tables of all areas. */
+
+#ifndef CLI_VERBS_H_
+#define CLI_VERBS_H_
+
+#include "cli/verb.h"
+
+/* X(table): in the order in which help shows them. */
+#define VERB_TABLES(X) \
+    X(mesh_verbs)      \
+    X(log_verbs)       \
+    X(check_verbs)
+
+#define X(table) extern const struct verb table[];
+VERB_TABLES(X)
+#undef X
+
+#endif

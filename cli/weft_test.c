@@ -1,0 +1,268 @@
+/* The client's program as a person runs it, over programs that pretend. */
+
+#include "cli/programs.h"
+#include "libs/base/text.h"
+#include "libs/testing/assert_status.h"
+#include "libs/testing/temp_folder.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct fixture {
+    struct arena *arena;
+    const char *home;
+    int code; /* of the last weft() */
+};
+
+/* The output of a command line, both streams, in arena. */
+static const char *shell(struct fixture *f, const char *command)
+{
+    struct text all = text_new(f->arena);
+    char data[1024];
+    size_t n;
+
+    FILE *pipe = popen(command, "re");
+    assert_non_null(pipe);
+    while ((n = fread(data, 1, sizeof data, pipe)) > 0) {
+        text_add_bytes(&all, (bytes){ (const uint8_t *)data, n });
+    }
+    int code = pclose(pipe);
+    f->code = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
+    return text_string(&all);
+}
+
+static const char *weft(struct fixture *f, const char *words)
+{
+    return shell(f, arena_printf(f->arena, "cli/weft %s 2>&1", words));
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    char folder[PATH_MAX];
+
+    assert_non_null(f);
+    f->arena = arena_new();
+    const char *temp = temp_folder(f->arena);
+    const char *programs = arena_printf(f->arena, "%s/programs", temp);
+    f->home = arena_printf(f->arena, "%s/home", temp);
+    assert_non_null(getcwd(folder, sizeof folder));
+    assert_int_equal(mkdir(programs, 0700), 0);
+    for (size_t i = 0; i < N_PROGRAMS; i++) {
+        assert_int_equal(
+            symlink(arena_printf(f->arena, "%s/cli/testing/pretender", folder),
+                    arena_printf(f->arena, "%s/%s", programs, program_entries[i].name)),
+            0);
+    }
+    assert_int_equal(symlink(arena_printf(f->arena, "%s/cli/weft", folder),
+                             arena_printf(f->arena, "%s/weft", programs)),
+                     0);
+    assert_int_equal(symlink(arena_printf(f->arena, "%s/cli/supervisor/weft_supervisor", folder),
+                             arena_printf(f->arena, "%s/weft_supervisor", programs)),
+                     0);
+    (void)setenv("WEFT_HOME", f->home, 1);
+    (void)setenv("WEFT_PROGRAMS", programs, 1);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "down --purge");
+    arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+/* The object that status prints of a service; the caller's. */
+static json_t *described(struct fixture *f, const char *name)
+{
+    const char *line = weft(f, "status -o json");
+
+    for (size_t i = 0; i < N_PROGRAMS; i++) {
+        size_t size = strcspn(line, "\n");
+        json_t *object = json_loadb(line, size, 0, NULL);
+        assert_non_null(object);
+        if (strcmp(json_string_value(json_object_get(object, "name")), name) == 0) {
+            return object;
+        }
+        json_decref(object);
+        line += size + 1;
+    }
+    fail_msg("status says nothing of '%s'", name);
+    return NULL;
+}
+
+static int pid_of(struct fixture *f, const char *name)
+{
+    json_t *object = described(f, name);
+    int pid = (int)json_integer_value(json_object_get(object, "pid"));
+
+    json_decref(object);
+    return pid;
+}
+
+static void up_starts_all_and_a_second_time_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(strstr(weft(f, "up"), "all ready after "));
+    assert_int_equal(f->code, 0);
+    int before = pid_of(f, "scheduler");
+    assert_non_null(strstr(weft(f, "up"), "nothing changed"));
+    assert_int_equal(f->code, 0);
+    assert_int_equal(pid_of(f, "scheduler"), before);
+}
+
+static void status_says_what_a_program_wants_to_know(void **state)
+{
+    struct fixture *f = *state;
+    const char *names[] = { "name", "pid", "address", "spiffe_id", "state", "ready_ms" };
+
+    (void)weft(f, "up");
+    json_t *object = described(f, "tenant");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_non_null(json_object_get(object, names[i]));
+    }
+    assert_string_equal(json_string_value(json_object_get(object, "state")), "ready");
+    json_decref(object);
+}
+
+static void each_service_has_its_folder_and_its_user(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    for (size_t i = 0; i < N_PROGRAMS; i++) {
+        const struct program_entry *program = &program_entries[i];
+        struct stat info;
+        assert_int_equal(stat(arena_printf(f->arena, "%s/%s", f->home, program->name), &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0700);
+        assert_int_equal(info.st_uid, geteuid() == 0 ? program->uid : geteuid());
+    }
+}
+
+static void the_registry_is_told_who_is_whom(void **state)
+{
+    struct fixture *f = *state;
+    struct stat info;
+
+    (void)weft(f, "up");
+    const char *path = arena_printf(f->arena, "%s/registry/entries.json", f->home);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    json_t *entries = json_load_file(path, 0, NULL);
+    assert_int_equal(json_array_size(entries), N_PROGRAMS + 1);
+    json_t *client = json_array_get(entries, N_PROGRAMS);
+    assert_string_equal(json_string_value(json_object_get(client, "spiffe_id")),
+                        "spiffe://weft.local/cli");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(client, "dns"), 1)),
+                        "localhost");
+    if (geteuid() == 0) {
+        assert_true(json_is_integer(json_object_get(client, "uid")));
+    } else {
+        assert_int_equal(strlen(json_string_value(json_object_get(client, "sha256"))), 64);
+    }
+    json_decref(entries);
+}
+
+static void only_the_agent_knows_where_the_registry_is(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    for (size_t i = 0; i < N_PROGRAMS; i++) {
+        const char *name = program_entries[i].name;
+        const char *seen = shell(f, arena_printf(f->arena, "cat %s/%s/seen", f->home, name));
+        assert_non_null(strstr(seen, "WEFT_AGENT="));
+        assert_true((strstr(seen, "WEFT_REGISTRY=") != NULL) == (strcmp(name, "agent") == 0));
+    }
+}
+
+static void logs_show_what_happened(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    assert_non_null(strstr(weft(f, "logs supervisor"), "ready  program=tenant"));
+    (void)weft(f, "logs nobody");
+    assert_int_equal(f->code, 1);
+}
+
+static void check_finds_a_running_mesh_fit(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    const char *said = weft(f, "check -o json");
+    assert_non_null(strstr(said, "\"check\":\"services\",\"verdict\":\"ok\""));
+    assert_non_null(strstr(said, "\"check\":\"ports\",\"verdict\":\"ok\""));
+}
+
+static void down_stops_and_purge_forgets(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    int tenant = pid_of(f, "tenant");
+    assert_string_equal(weft(f, "down"), "all have stopped\n");
+    assert_int_not_equal(kill(tenant, 0), 0);
+    assert_int_equal(access(f->home, F_OK), 0);
+    (void)weft(f, "status");
+    assert_int_equal(f->code, 1);
+    (void)weft(f, "down --purge");
+    assert_int_not_equal(access(f->home, F_OK), 0);
+}
+
+static void what_never_becomes_ready_is_named(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = arena_printf(f->arena, "%s/search", getenv("WEFT_PROGRAMS"));
+
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/bin/false", path), 0);
+    const char *said = weft(f, "up");
+    assert_int_equal(f->code, 1);
+    assert_non_null(strstr(said, "'search' does not become ready: ended with code 1"));
+    assert_non_null(strstr(said, "next: ./weft logs search"));
+}
+
+static void what_is_no_verb_gets_help(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(strstr(weft(f, "statos"), "there is no verb 'statos'"));
+    assert_int_equal(f->code, 64);
+    assert_non_null(strstr(weft(f, "status --what"), "'--what' is not known here"));
+    assert_int_equal(f->code, 64);
+    assert_non_null(strstr(weft(f, "help"), "weft down [--purge]"));
+    assert_int_equal(f->code, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(up_starts_all_and_a_second_time_changes_nothing),
+        TEST(status_says_what_a_program_wants_to_know),
+        TEST(each_service_has_its_folder_and_its_user),
+        TEST(the_registry_is_told_who_is_whom),
+        TEST(only_the_agent_knows_where_the_registry_is),
+        TEST(logs_show_what_happened),
+        TEST(check_finds_a_running_mesh_fit),
+        TEST(down_stops_and_purge_forgets),
+        TEST(what_never_becomes_ready_is_named),
+        TEST(what_is_no_verb_gets_help),
+    };
+
+    return cmocka_run_group_tests_name("weft", tests, NULL, NULL);
+}
