@@ -246,14 +246,15 @@ static char *pack(char **at, const char *text)
 static struct job *job_new(struct lane *lane, const struct job_record *record)
 {
     size_t n_bytes = sizeof(struct job) + strlen(record->tenant_id) + strlen(record->job_id) +
-                     strlen(record->principal) + strlen(record->permissions) +
-                     strlen(record->trace) + 5 + record->payload.size;
+                     strlen(record->project_id) + strlen(record->principal) +
+                     strlen(record->permissions) + strlen(record->trace) + 6 + record->payload.size;
     struct job *job = must(calloc(1, n_bytes));
     char *at = job->text;
 
     job->lane = lane;
     job->tenant_id = pack(&at, record->tenant_id);
     job->job_id = pack(&at, record->job_id);
+    job->project_id = pack(&at, record->project_id);
     job->principal = pack(&at, record->principal);
     job->permissions = pack(&at, record->permissions);
     job->trace = pack(&at, record->trace);
@@ -266,8 +267,6 @@ static struct job *job_new(struct lane *lane, const struct job_record *record)
     job->attempt = record->attempt;
     job->failures = record->failures;
     job->max_attempts = record->max_attempts;
-    job->backoff_ms = record->backoff_ms;
-    job->max_backoff_ms = record->max_backoff_ms;
     job->deadline_ms = record->deadline_ms;
     job->enqueue_ms = record->enqueue_ms;
     job->progress.message = "";
@@ -278,6 +277,7 @@ static struct job *job_new(struct lane *lane, const struct job_record *record)
 static void free_job(struct job *job)
 {
     free(job->message);
+    free(job->token);
     free(job->result);
     free(job);
 }

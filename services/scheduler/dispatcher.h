@@ -107,6 +107,7 @@ struct job {
     bool is_cancelled; /* in the store, while a write was on its way */
     const char *tenant_id;
     const char *job_id;
+    const char *project_id;
     const char *principal;
     const char *permissions;
     const char *trace;
@@ -116,11 +117,11 @@ struct job {
     int64_t attempt; /* of the last start */
     int64_t failures;
     int64_t max_attempts;
-    int64_t backoff_ms;
-    int64_t max_backoff_ms;
     int64_t deadline_ms;
     int64_t enqueue_ms;
-    int64_t token_due_ms;         /* monotonic: when the next token is needed; 0 never */
+    int64_t token_due_ms;  /* the engine's, monotonic: when the next token is needed; 0 never */
+    int64_t orphan_due_ms; /* the same: when a job without a worker has waited enough; 0 never */
+    char *token;           /* owned; NULL: none */
     struct job_progress progress; /* its message is owned, or "" */
     char *message;
     uint8_t *result; /* what has come of it so far; owned */

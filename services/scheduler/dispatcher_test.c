@@ -19,6 +19,7 @@ static struct job_record record(const char *tenant, const char *id, int64_t prio
     return (struct job_record){
         .tenant_id = tenant,
         .job_id = id,
+        .project_id = "debian",
         .capability = "ingest.apt",
         .principal = "user:ada",
         .permissions = "",
@@ -79,10 +80,10 @@ static void urgent_jobs_go_first_until_others_have_waited_long_enough(void **sta
     struct worker *worker = add_worker(d, "");
 
     (void)state;
-    offer(d, "acme", "old-low", 9, 0);
-    offer(d, "acme", "urgent", 0, 500 * 1000);      /* 8 min 20 s later: still before */
-    offer(d, "acme", "late-urgent", 0, 541 * 1000); /* 9 min 1 s later: behind */
-    offer(d, "acme", "normal", 5, 200 * 1000);
+    offer(d, "acme", "old-low", 0, 0);
+    offer(d, "acme", "urgent", 9, 89 * 1000);      /* a minute and a half later: still before */
+    offer(d, "acme", "late-urgent", 9, 91 * 1000); /* behind */
+    offer(d, "acme", "normal", 5, 49500);
     expect_next(d, worker, "urgent");
     expect_next(d, worker, "normal");
     expect_next(d, worker, "old-low");

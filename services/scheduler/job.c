@@ -19,12 +19,21 @@ const char *job_state_name(enum job_state state)
     return "ANY_STATE";
 }
 
+static bool name_is_valid(const char *name, const char *characters)
+{
+    size_t length = strspn(name, characters);
+
+    return name[length] == '\0' && length <= JOB_MAX_NAME_BYTES && name[0] >= 'a' && name[0] <= 'z';
+}
+
+bool job_project_is_valid(const char *name)
+{
+    return name_is_valid(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+}
+
 bool job_capability_is_valid(const char *name)
 {
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-
-    return name[length] == '\0' && length <= JOB_MAX_CAPABILITY_BYTES && name[0] >= 'a' &&
-           name[0] <= 'z';
+    return name_is_valid(name, "abcdefghijklmnopqrstuvwxyz0123456789-.");
 }
 
 static status check_length(struct arena *arena, const char *field, size_t size, size_t max)
@@ -45,27 +54,22 @@ static status check_range(struct arena *arena, const char *field, int64_t value,
     return status_ok();
 }
 
-static status check_retries(struct arena *arena, const struct job_record *job)
-{
-    enum { DAY_MS = 24 * 60 * 60 * 1000 };
-
-    TRY(check_range(arena, "max_attempts", job->max_attempts, 1, JOB_MAX_ATTEMPTS));
-    TRY(check_range(arena, "max_backoff", job->max_backoff_ms, 1, DAY_MS));
-    return check_range(arena, "initial_backoff", job->backoff_ms, 1, job->max_backoff_ms);
-}
-
 status job_check(struct arena *arena, const struct job_record *job)
 {
+    if (!job_project_is_valid(job->project_id)) {
+        return status_bad_field(arena, "project_id", "'%.*s' is not well formed",
+                                JOB_MAX_NAME_BYTES, job->project_id);
+    }
     if (!job_capability_is_valid(job->capability)) {
         return status_bad_field(arena, "capability", "'%.*s' is not well formed",
-                                JOB_MAX_CAPABILITY_BYTES, job->capability);
+                                JOB_MAX_NAME_BYTES, job->capability);
     }
     TRY(check_length(arena, "payload", job->payload.size, JOB_MAX_PAYLOAD_BYTES));
     TRY(check_length(arena, "idempotency_key", strlen(job->idempotency_key), JOB_MAX_KEY_BYTES));
     TRY(check_length(arena, "permissions", strlen(job->permissions), JOB_MAX_PERMISSIONS_BYTES));
     TRY(check_length(arena, "traceparent", strlen(job->trace), JOB_MAX_TRACE_BYTES));
     TRY(check_range(arena, "priority", job->priority, 0, JOB_MAX_PRIORITY));
-    TRY(check_retries(arena, job));
+    TRY(check_range(arena, "max_attempts", job->max_attempts, 1, JOB_MAX_ATTEMPTS));
     if (job->deadline_ms != 0 && job->deadline_ms <= job->run_at_ms) {
         return status_bad_field(arena, "deadline", "is not after the time to start");
     }

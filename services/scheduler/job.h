@@ -14,10 +14,10 @@
  * says which attempt it means.  Who speaks for an attempt that is over changes nothing.  Failures
  * are counted apart, since an attempt that was given back unharmed does not use one up.
  *
- * Rank is what decides who goes first within a tenant: the time a job became ready, plus a
- * minute for each step of priority.  So a job of priority 9 goes before one of priority 0 that
- * came nine minutes after it: that is aging (base - wait / step, without rounding), in a form that
- * does not change while time passes, so that it can be a key of a heap and of an index.
+ * Rank is what decides who goes first within a tenant: the time a job became ready, less ten
+ * seconds for each step of priority.  So a job of priority 0 goes before one of priority 9 that
+ * came ninety seconds after it: that is aging (priority + wait / step, without rounding), in a form
+ * that does not change while time passes, so that it can be a key of a heap and of an index.
  */
 
 #ifndef SERVICES_SCHEDULER_JOB_H_
@@ -31,14 +31,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* X(name, number in the store, as SQL has it) */
+/* X(name, number in the store, as in the API and in SQL) */
 #define JOB_STATES(X) \
     X(READY, 1)       \
     X(SCHEDULED, 2)   \
     X(RUNNING, 3)     \
     X(SUCCEEDED, 4)   \
-    X(DEAD, 5)        \
-    X(CANCELLED, 6)
+    X(CANCELLED, 5)   \
+    X(DEAD, 6)
 
 enum job_state {
     JOB_ANY_STATE, /* only to ask with */
@@ -52,14 +52,18 @@ enum {
      */
     JOB_MAX_PAYLOAD_BYTES = 64 * 1024,
     JOB_MAX_RESULT_BYTES = 64 * 1024,
-    JOB_MAX_CAPABILITY_BYTES = 100,   /* a name, in keys of maps and indexes */
-    JOB_MAX_KEY_BYTES = 128,          /* room for two UUIDs and words between them */
-    JOB_MAX_PERMISSIONS_BYTES = 4096, /* a token travels in a header, of which 8 KiB get through */
-    JOB_MAX_TRACE_BYTES = 55,         /* a W3C traceparent has 55 */
-    JOB_MAX_MESSAGE_BYTES = 1000, /* an error's or a progress' sentence: what a status carries */
-    JOB_MAX_PRIORITY = 9,         /* 0 is most urgent */
-    JOB_MAX_ATTEMPTS = 25,        /* with the longest back-off, a week */
-    JOB_STEP_MS = 60 * 1000,      /* what one step of priority is worth in waiting */
+    JOB_MAX_NAME_BYTES = 63,  /* of projects, capabilities, workers: what a DNS label has */
+    JOB_MAX_KEY_BYTES = 128,  /* of idempotency: two UUIDs and words between them */
+    JOB_MAX_PERMISSIONS = 64, /* a token travels in a header, of which 8 KiB get through */
+    JOB_MAX_PERMISSIONS_BYTES = 4096,
+    JOB_MAX_TRACE_BYTES = 55,     /* a W3C traceparent has 55 */
+    JOB_MAX_ERROR_BYTES = 1000,   /* what a status carries */
+    JOB_MAX_PROGRESS_BYTES = 200, /* a line of a terminal and a half */
+    JOB_MAX_PRIORITY = 9,         /* 0 is the lowest */
+    JOB_MAX_ATTEMPTS = 100,       /* with the longest back-off, sixteen hours */
+    JOB_DEFAULT_ATTEMPTS = 5,
+    JOB_STEP_MS = 10 * 1000, /* what one step of priority is worth in waiting */
+    JOB_SHOWN_ERRORS = 20,   /* what a person reads; the last ones say most */
 };
 
 /* How far a job that runs says it is; the last one counts. */
@@ -73,6 +77,7 @@ struct job_progress {
 struct job_record {
     const char *tenant_id;
     const char *job_id;
+    const char *project_id;
     const char *capability;      /* what a worker must be able to do */
     const char *principal;       /* on whose behalf */
     const char *permissions;     /* that its token is to have, one a line */
@@ -84,9 +89,7 @@ struct job_record {
     int64_t attempt;      /* of the last start; 0 before the first */
     int64_t failures;     /* since it was enqueued or redriven */
     int64_t max_attempts; /* failures after which it is dead */
-    int64_t backoff_ms;   /* bound of the first delay, which doubles */
-    int64_t max_backoff_ms;
-    int64_t enqueue_ms; /* these are wall times, since 1970 */
+    int64_t enqueue_ms;   /* these are wall times, since 1970 */
     int64_t run_at_ms;
     int64_t deadline_ms; /* neither started nor kept running after it; 0 none */
     int64_t start_ms;    /* of the last attempt */
@@ -109,7 +112,7 @@ struct job_error {
 
 static inline int64_t job_rank_ms(int64_t run_at_ms, int64_t priority)
 {
-    return run_at_ms + priority * JOB_STEP_MS;
+    return run_at_ms - priority * JOB_STEP_MS;
 }
 
 static inline bool job_has_ended(enum job_state state)
@@ -123,7 +126,9 @@ const char *job_state_name(enum job_state state) RETURNS_NONNULL;
 /* INVALID_ARGUMENT, with the field, for what may not be enqueued. */
 status job_check(struct arena *arena, const struct job_record *job) NONNULL;
 
-/* Whether name may be a capability: 1 to 100 of a-z, 0-9 and "._-", the first a letter. */
+/* Whether it may name a project: 1 to 63 characters of a-z, 0-9 and '-', the first a letter. */
+bool job_project_is_valid(const char *name) NONNULL;
+/* The same and '.': "ingest.apt". */
 bool job_capability_is_valid(const char *name) NONNULL;
 
 #endif

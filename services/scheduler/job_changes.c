@@ -1,6 +1,8 @@
 #include "services/scheduler/job_changes.h"
 
-enum { KEPT_ERRORS = 100 }; /* four redrives of a job that may fail 25 times */
+enum {
+    KEPT_ERRORS = 100
+}; /* JOB_MAX_ATTEMPTS: a job's errors stay bounded however often it is redriven */
 
 static status changed_meanwhile(struct store_write *write, struct job_seen seen)
 {
@@ -19,20 +21,19 @@ void job_change_insert(struct store_write *write, const struct job_record *job)
         write,
         (struct store_statement){
             .sql = "INSERT INTO job (tenant_id, job_id, state, attempt, rank_ms, run_at_ms,"
-                   " capability, principal, permissions, idempotency_key, trace, priority,"
-                   " failures, max_attempts, backoff_ms, max_backoff_ms, enqueue_ms, deadline_ms,"
-                   " start_ms, end_ms, worker_id, code, error, progress_done, progress_total,"
-                   " progress_message, payload)"
-                   " VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14,"
-                   " $15, $16, 0, 0, '', 0, '', 0, 0, '', $17) ON CONFLICT DO NOTHING",
+                   " project_id, capability, principal, permissions, idempotency_key, trace,"
+                   " priority, failures, max_attempts, enqueue_ms, deadline_ms, start_ms, end_ms,"
+                   " worker_id, code, error, progress_done, progress_total, progress_message,"
+                   " payload) VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0,"
+                   " $13, $14, $15, 0, 0, '', 0, '', 0, 0, '', $16) ON CONFLICT DO NOTHING",
             .params = PARAMS(
                 store_text(job->tenant_id), store_text(job->job_id), store_int(job->state),
                 store_int(job_rank_ms(job->run_at_ms, job->priority)), store_int(job->run_at_ms),
-                store_text(job->capability), store_text(job->principal),
-                store_text(job->permissions), text_or_null(job->idempotency_key),
-                store_text(job->trace), store_int(job->priority), store_int(job->max_attempts),
-                store_int(job->backoff_ms), store_int(job->max_backoff_ms),
-                store_int(job->enqueue_ms), store_int(job->deadline_ms), store_blob(job->payload)),
+                store_text(job->project_id), store_text(job->capability),
+                store_text(job->principal), store_text(job->permissions),
+                text_or_null(job->idempotency_key), store_text(job->trace),
+                store_int(job->priority), store_int(job->max_attempts), store_int(job->enqueue_ms),
+                store_int(job->deadline_ms), store_blob(job->payload)),
             .expect = EXPECT_ONE,
             .otherwise = status_error(write->arena, STATUS_ALREADY_EXISTS,
                                       "a job was enqueued with key '%s'", job->idempotency_key),
@@ -155,7 +156,7 @@ void job_change_promote(struct store_write *write, struct job_seen seen)
 void job_change_cancel(struct store_write *write, struct job_seen seen, int64_t now_ms)
 {
     store_write_add(write, (struct store_statement){
-                               .sql = "UPDATE job SET state = 6, end_ms = $4 WHERE tenant_id = $1"
+                               .sql = "UPDATE job SET state = 5, end_ms = $4 WHERE tenant_id = $1"
                                       " AND job_id = $2 AND state <= 3 AND attempt = $3",
                                .params = PARAMS(store_text(seen.tenant_id), store_text(seen.job_id),
                                                 store_int(seen.attempt), store_int(now_ms)),
@@ -171,7 +172,7 @@ void job_change_redrive(struct store_write *write, struct job_seen seen, int64_t
         write, (struct store_statement){
                    .sql = "UPDATE job SET state = 1, failures = 0, end_ms = 0, deadline_ms = 0,"
                           " run_at_ms = $4, rank_ms = $5 WHERE tenant_id = $1"
-                          " AND job_id = $2 AND state = 5 AND attempt = $3",
+                          " AND job_id = $2 AND state = 6 AND attempt = $3",
                    .params = PARAMS(store_text(seen.tenant_id), store_text(seen.job_id),
                                     store_int(seen.attempt), store_int(now_ms),
                                     store_int(job_rank_ms(now_ms, priority))),
@@ -186,26 +187,24 @@ void job_change_redrive(struct store_write *write, struct job_seen seen, int64_t
                            });
 }
 
-void job_change_forget(struct store_write *write, int64_t before_ms, int64_t dead_before_ms,
-                       size_t limit)
+void job_change_forget(struct store_write *write, const struct job_retention *retention)
 {
+    /* Twice the same question: the second sees what the first has not changed. */
 #define OLD_JOBS                                                                        \
     " WHERE (tenant_id, job_id) IN (SELECT tenant_id, job_id FROM job WHERE state >= 4" \
-    " AND end_ms < $1 AND (state <> 5 OR end_ms < $2) ORDER BY end_ms LIMIT $3)"
-    const struct store_statement statements[] = {
-        {
-            .sql = "DELETE FROM job_error" OLD_JOBS,
-            .params =
-                PARAMS(store_int(before_ms), store_int(dead_before_ms), store_int((int64_t)limit)),
-        },
-        {
-            .sql = "DELETE FROM job" OLD_JOBS,
-            .params =
-                PARAMS(store_int(before_ms), store_int(dead_before_ms), store_int((int64_t)limit)),
-        },
-    };
-#undef OLD_JOBS
+    " AND end_ms < $1 AND (state <> 6 OR end_ms < $2)"                                  \
+    " AND (idempotency_key IS NULL OR end_ms < $3) ORDER BY end_ms LIMIT $4)"
+    const struct store_params params =
+        PARAMS(store_int(retention->before_ms), store_int(retention->dead_before_ms),
+               store_int(retention->keyed_before_ms), store_int((int64_t)retention->limit));
 
-    store_write_add(write, statements[0]);
-    store_write_add(write, statements[1]);
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM job_error" OLD_JOBS,
+                               .params = params,
+                           });
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM job" OLD_JOBS,
+                               .params = params,
+                           });
+#undef OLD_JOBS
 }

@@ -6,10 +6,10 @@ static const struct store_migration migrations[] = {
         .up = "CREATE TABLE job ("
               " tenant_id TEXT NOT NULL, job_id TEXT NOT NULL, state INTEGER NOT NULL,"
               " attempt BIGINT NOT NULL, rank_ms BIGINT NOT NULL, run_at_ms BIGINT NOT NULL,"
-              " capability TEXT NOT NULL, principal TEXT NOT NULL, permissions TEXT NOT NULL,"
+              " project_id TEXT NOT NULL, capability TEXT NOT NULL, principal TEXT NOT NULL, "
+              "permissions TEXT NOT NULL,"
               " idempotency_key TEXT, trace TEXT NOT NULL, priority INTEGER NOT NULL,"
               " failures BIGINT NOT NULL, max_attempts BIGINT NOT NULL,"
-              " backoff_ms BIGINT NOT NULL, max_backoff_ms BIGINT NOT NULL,"
               " enqueue_ms BIGINT NOT NULL, deadline_ms BIGINT NOT NULL, start_ms BIGINT NOT NULL,"
               " end_ms BIGINT NOT NULL, worker_id TEXT NOT NULL, code INTEGER NOT NULL,"
               " error TEXT NOT NULL, progress_done BIGINT NOT NULL,"
@@ -28,7 +28,7 @@ static const struct store_migration migrations[] = {
         .down = "DROP INDEX job_ready",
     },
     {
-        .up = "CREATE INDEX job_scheduled ON job (run_at_ms) WHERE state = 2",
+        .up = "CREATE INDEX job_scheduled ON job (run_at_ms, tenant_id) WHERE state = 2",
         .down = "DROP INDEX job_scheduled",
     },
     {
@@ -36,7 +36,11 @@ static const struct store_migration migrations[] = {
         .down = "DROP INDEX job_running",
     },
     {
-        .up = "CREATE INDEX job_dead ON job (tenant_id, job_id) WHERE state = 5",
+        .up = "CREATE INDEX job_project ON job (tenant_id, project_id, job_id)",
+        .down = "DROP INDEX job_project",
+    },
+    {
+        .up = "CREATE INDEX job_dead ON job (tenant_id, project_id, job_id) WHERE state = 6",
         .down = "DROP INDEX job_dead",
     },
     {
@@ -58,13 +62,13 @@ static const struct store_migration migrations[] = {
 
 /* All but the two that are large. */
 #define SMALL_COLUMNS                                                                     \
-    "tenant_id, job_id, state, attempt, run_at_ms, capability, principal, permissions,"   \
-    " idempotency_key, trace, priority, failures, max_attempts, backoff_ms,"              \
-    " max_backoff_ms, enqueue_ms, deadline_ms, start_ms, end_ms, worker_id, code, error," \
-    " progress_done, progress_total, progress_message"
+    "tenant_id, job_id, state, attempt, run_at_ms, project_id, capability, principal,"    \
+    " permissions, idempotency_key, trace, priority, failures, max_attempts, enqueue_ms," \
+    " deadline_ms, start_ms, end_ms, worker_id, code, error, progress_done,"              \
+    " progress_total, progress_message"
 #define COLUMNS SMALL_COLUMNS ", payload, result"
 
-enum { N_SMALL_COLUMNS = 25 };
+enum { N_SMALL_COLUMNS = 24 };
 
 static struct job_record record_at(const struct store_rows *rows, size_t row)
 {
@@ -74,25 +78,24 @@ static struct job_record record_at(const struct store_rows *rows, size_t row)
         .state = (enum job_state)store_int_at(rows, row, 2),
         .attempt = store_int_at(rows, row, 3),
         .run_at_ms = store_int_at(rows, row, 4),
-        .capability = store_text_at(rows, row, 5),
-        .principal = store_text_at(rows, row, 6),
-        .permissions = store_text_at(rows, row, 7),
-        .idempotency_key = store_text_at(rows, row, 8),
-        .trace = store_text_at(rows, row, 9),
-        .priority = store_int_at(rows, row, 10),
-        .failures = store_int_at(rows, row, 11),
-        .max_attempts = store_int_at(rows, row, 12),
-        .backoff_ms = store_int_at(rows, row, 13),
-        .max_backoff_ms = store_int_at(rows, row, 14),
-        .enqueue_ms = store_int_at(rows, row, 15),
-        .deadline_ms = store_int_at(rows, row, 16),
-        .start_ms = store_int_at(rows, row, 17),
-        .end_ms = store_int_at(rows, row, 18),
-        .worker_id = store_text_at(rows, row, 19),
-        .code = store_int_at(rows, row, 20),
-        .error = store_text_at(rows, row, 21),
-        .progress = { store_int_at(rows, row, 22), store_int_at(rows, row, 23),
-                      store_text_at(rows, row, 24) },
+        .project_id = store_text_at(rows, row, 5),
+        .capability = store_text_at(rows, row, 6),
+        .principal = store_text_at(rows, row, 7),
+        .permissions = store_text_at(rows, row, 8),
+        .idempotency_key = store_text_at(rows, row, 9),
+        .trace = store_text_at(rows, row, 10),
+        .priority = store_int_at(rows, row, 11),
+        .failures = store_int_at(rows, row, 12),
+        .max_attempts = store_int_at(rows, row, 13),
+        .enqueue_ms = store_int_at(rows, row, 14),
+        .deadline_ms = store_int_at(rows, row, 15),
+        .start_ms = store_int_at(rows, row, 16),
+        .end_ms = store_int_at(rows, row, 17),
+        .worker_id = store_text_at(rows, row, 18),
+        .code = store_int_at(rows, row, 19),
+        .error = store_text_at(rows, row, 20),
+        .progress = { store_int_at(rows, row, 21), store_int_at(rows, row, 22),
+                      store_text_at(rows, row, 23) },
     };
 
     if (rows->n_columns > N_SMALL_COLUMNS) {
@@ -168,16 +171,16 @@ status job_store_list(struct store *store, struct arena *arena, const struct job
                       struct job_list *ret_list)
 {
     /* Dead letters have an index of their own, which SQLite takes only by the same words. */
-    static const char all[] = "SELECT " SMALL_COLUMNS " FROM job WHERE tenant_id = $1"
-                              " AND ($2 = '' OR job_id < $2) AND ($3 = '' OR capability = $3)"
-                              " AND ($4 = 0 OR state = $4) ORDER BY job_id DESC LIMIT $5";
-    static const char dead[] = "SELECT " SMALL_COLUMNS " FROM job WHERE tenant_id = $1"
-                               " AND ($2 = '' OR job_id < $2) AND ($3 = '' OR capability = $3)"
-                               " AND state = 5 AND $4 = 5 ORDER BY job_id DESC LIMIT $5";
+#define LIST_JOBS(states)                                                        \
+    "SELECT " SMALL_COLUMNS " FROM job WHERE tenant_id = $1 AND project_id = $2" \
+    " AND ($3 = '' OR job_id < $3) AND " states " ORDER BY job_id DESC LIMIT $5"
+    static const char all[] = LIST_JOBS("($4 = 0 OR state = $4)");
+    static const char dead[] = LIST_JOBS("state = 6 AND $4 = 6");
+#undef LIST_JOBS
     const struct store_statement query = {
         .sql = filter->state == JOB_DEAD ? dead : all,
-        .params = PARAMS(store_text(filter->tenant_id), store_text(filter->before),
-                         store_text(filter->capability), store_int(filter->state),
+        .params = PARAMS(store_text(filter->tenant_id), store_text(filter->project_id),
+                         store_text(filter->before), store_int(filter->state),
                          store_int((int64_t)filter->limit + 1)),
     };
 
@@ -189,15 +192,15 @@ status job_store_errors(struct store *store, struct arena *arena, const char *te
 {
     const struct store_statement query = {
         .sql = "SELECT attempt, time_ms, worker_id, code, message FROM job_error"
-               " WHERE tenant_id = $1 AND job_id = $2 ORDER BY attempt",
-        .params = PARAMS(store_text(tenant_id), store_text(job_id)),
+               " WHERE tenant_id = $1 AND job_id = $2 ORDER BY attempt DESC LIMIT $3",
+        .params = PARAMS(store_text(tenant_id), store_text(job_id), store_int(JOB_SHOWN_ERRORS)),
     };
     struct store_rows rows;
 
     TRY(store_query(store, arena, &query, &rows));
     struct job_error *errors = ARENA_NEW_ARRAY(arena, struct job_error, rows.n_rows);
     for (size_t i = 0; i < rows.n_rows; i++) {
-        errors[i] = (struct job_error){
+        errors[rows.n_rows - 1 - i] = (struct job_error){
             .attempt = store_int_at(&rows, i, 0),
             .time_ms = store_int_at(&rows, i, 1),
             .worker_id = store_text_at(&rows, i, 2),
@@ -292,5 +295,42 @@ status job_store_next_lane(struct store *store, struct arena *arena, const char 
             .capability = store_text_at(&rows, 0, 1),
         };
     }
+    return status_ok();
+}
+
+status job_store_count_open(struct store *store, struct arena *arena,
+                            struct job_count_list *ret_list)
+{
+    /* Each part is answered by an index alone. */
+    static const struct store_statement query = {
+        .sql = "SELECT tenant_id, sum(n) FROM ("
+               "SELECT tenant_id, count(*) AS n FROM job WHERE state = 1 GROUP BY tenant_id"
+               " UNION ALL"
+               " SELECT tenant_id, count(*) FROM job WHERE state = 2 GROUP BY tenant_id"
+               " UNION ALL"
+               " SELECT tenant_id, count(*) FROM job WHERE state = 3 GROUP BY tenant_id"
+               ") AS open GROUP BY tenant_id",
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    struct job_count *counts = ARENA_NEW_ARRAY(arena, struct job_count, rows.n_rows);
+    for (size_t i = 0; i < rows.n_rows; i++) {
+        counts[i] = (struct job_count){ store_text_at(&rows, i, 0), store_int_at(&rows, i, 1) };
+    }
+    *ret_list = (struct job_count_list){ .counts = counts, .n_counts = rows.n_rows };
+    return status_ok();
+}
+
+status job_store_newest_end(struct store *store, struct arena *arena, int64_t n, int64_t *ret_ms)
+{
+    const struct store_statement query = {
+        .sql = "SELECT end_ms FROM job WHERE state >= 4 ORDER BY end_ms DESC LIMIT 1 OFFSET $1",
+        .params = PARAMS(store_int(n)),
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    *ret_ms = rows.n_rows == 0 ? 0 : store_int_at(&rows, 0, 0);
     return status_ok();
 }

@@ -49,9 +49,9 @@ status job_store_find(struct store *store, struct arena *arena, const char *tena
 
 struct job_filter {
     const char *tenant_id;
-    const char *capability; /* "": all */
-    enum job_state state;   /* JOB_ANY_STATE: all */
-    const char *before;     /* job_id of the page before's last; "" for the first page */
+    const char *project_id;
+    enum job_state state; /* JOB_ANY_STATE: all */
+    const char *before;   /* job_id of the page before's last; "" for the first page */
     size_t limit;
 };
 
@@ -59,7 +59,7 @@ struct job_filter {
 status job_store_list(struct store *store, struct arena *arena, const struct job_filter *filter,
                       struct job_list *ret_list) NONNULL;
 
-/* Why each attempt failed. */
+/* Why the last JOB_SHOWN_ERRORS attempts failed. */
 status job_store_errors(struct store *store, struct arena *arena, const char *tenant_id,
                         const char *job_id, struct job_error_list *ret_list) NONNULL;
 
@@ -88,6 +88,24 @@ status job_store_running(struct store *store, struct arena *arena, const char *a
  * when there are no more.  One step in an index, however many jobs there are. */
 status job_store_next_lane(struct store *store, struct arena *arena, const char *tenant_id,
                            const char *capability, struct job_record *ret_lane, bool *ret_found)
+    NONNULL;
+
+/* How many jobs of each tenant have not ended; when the service starts. */
+struct job_count {
+    const char *tenant_id;
+    int64_t n_jobs;
+};
+
+struct job_count_list {
+    const struct job_count *counts;
+    size_t n_counts;
+};
+
+status job_store_count_open(struct store *store, struct arena *arena,
+                            struct job_count_list *ret_list) NONNULL;
+
+/* When the job ended after which n others did; 0 when not so many have. */
+status job_store_newest_end(struct store *store, struct arena *arena, int64_t n, int64_t *ret_ms)
     NONNULL;
 
 #endif

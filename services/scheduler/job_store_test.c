@@ -38,6 +38,7 @@ static struct job_record a_job(const char *id)
     return (struct job_record){
         .tenant_id = "acme",
         .job_id = id,
+        .project_id = "debian",
         .capability = "ingest.apt",
         .principal = "user:ada",
         .permissions = "project:debian:data:publish",
@@ -47,8 +48,6 @@ static struct job_record a_job(const char *id)
         .state = JOB_READY,
         .priority = 5,
         .max_attempts = 3,
-        .backoff_ms = 1000,
-        .max_backoff_ms = 60000,
         .enqueue_ms = 1000,
         .run_at_ms = 1000,
     };
@@ -127,8 +126,7 @@ static void a_job_comes_back_as_it_was_enqueued(void **state)
     assert_int_equal(got.state, JOB_READY);
     assert_int_equal(got.priority, 5);
     assert_int_equal(got.max_attempts, 3);
-    assert_int_equal(got.backoff_ms, 1000);
-    assert_int_equal(got.max_backoff_ms, 60000);
+    assert_string_equal(got.project_id, "debian");
     assert_int_equal(got.deadline_ms, 77);
     assert_int_equal(got.payload.size, 5);
     assert_memory_equal(got.payload.data, "\0work", 5);
@@ -273,7 +271,7 @@ static void ready_jobs_come_by_rank(void **state)
     assert_status(insert(f, &job), STATUS_OK);
     job = a_job("j3");
     job.run_at_ms = 3000;
-    job.priority = 0;
+    job.priority = 9;
     assert_status(insert(f, &job), STATUS_OK);
     job = a_job("j4");
     job.state = JOB_SCHEDULED;
@@ -357,7 +355,9 @@ static void a_list_goes_through_all_pages_newest_first(void **state)
 {
     struct fixture *f = *state;
     static const char *const ids[] = { "j1", "j2", "j3" };
-    struct job_filter filter = { .tenant_id = "acme", .capability = "", .before = "", .limit = 2 };
+    struct job_filter filter = {
+        .tenant_id = "acme", .project_id = "debian", .before = "", .limit = 2
+    };
     struct job_list list;
 
     for (size_t i = 0; i < 3; i++) {
@@ -379,12 +379,12 @@ static void a_list_goes_through_all_pages_newest_first(void **state)
     assert_status(fail_job(f, "j2", JOB_READY, 0, true), STATUS_OK);
     assert_status(job_store_list(&f->store.store, f->arena, &filter, &list), STATUS_OK);
     assert_int_equal(list.n_jobs, 1);
-    filter.state = JOB_READY;
-    filter.capability = "resize";
+    filter.state = JOB_ANY_STATE;
+    filter.project_id = "fedora";
     assert_status(job_store_list(&f->store.store, f->arena, &filter, &list), STATUS_OK);
     assert_int_equal(list.n_jobs, 0);
     filter.tenant_id = "globex";
-    filter.capability = "";
+    filter.project_id = "debian";
     assert_status(job_store_list(&f->store.store, f->arena, &filter, &list), STATUS_OK);
     assert_int_equal(list.n_jobs, 0);
 }
@@ -402,15 +402,63 @@ static void old_history_is_forgotten_and_dead_letters_later(void **state)
     job.job_id = "j2";
     assert_status(insert(f, &job), STATUS_OK);
     assert_status(fail_job(f, "j2", JOB_READY, 0, true), STATUS_OK);
-    job_change_forget(write, 3001, 3000, 10);
+    job.job_id = "j3";
+    job.idempotency_key = "k";
+    assert_status(insert(f, &job), STATUS_OK);
+    assert_status(start(f, "j3", 0), STATUS_OK);
+    assert_status(succeed(f, "j3", 1), STATUS_OK);
+    job_change_forget(write, &(struct job_retention){ 3001, 3000, 3000, 10 });
     assert_status(commit(f, write), STATUS_OK);
     assert_status(job_store_get(&f->store.store, f->arena, "acme", "j1", &job), STATUS_NOT_FOUND);
     assert_int_equal(get(f, "j2").state, JOB_DEAD);
-    job_change_forget(write, 3001, 3001, 10);
+    assert_int_equal(get(f, "j3").state, JOB_SUCCEEDED);
+    write = store_write_new(f->arena);
+    job_change_forget(write, &(struct job_retention){ 3001, 3001, 3001, 10 });
     assert_status(commit(f, write), STATUS_OK);
     assert_status(job_store_get(&f->store.store, f->arena, "acme", "j2", &job), STATUS_NOT_FOUND);
+    assert_status(job_store_get(&f->store.store, f->arena, "acme", "j3", &job), STATUS_NOT_FOUND);
     assert_status(job_store_errors(&f->store.store, f->arena, "acme", "j2", &errors), STATUS_OK);
     assert_int_equal(errors.n_errors, 0);
+}
+
+static void open_jobs_are_counted_by_tenant(void **state)
+{
+    struct fixture *f = *state;
+    struct job_record job = a_job("j1");
+    struct job_count_list list;
+
+    assert_status(insert(f, &job), STATUS_OK);
+    job.job_id = "j2";
+    job.state = JOB_SCHEDULED;
+    assert_status(insert(f, &job), STATUS_OK);
+    job.job_id = "j3";
+    job.state = JOB_READY;
+    assert_status(insert(f, &job), STATUS_OK);
+    assert_status(start(f, "j3", 0), STATUS_OK);
+    job.job_id = "j4";
+    assert_status(insert(f, &job), STATUS_OK);
+    assert_status(fail_job(f, "j4", JOB_READY, 0, true), STATUS_OK); /* no longer open */
+    job.tenant_id = "globex";
+    assert_status(insert(f, &job), STATUS_OK);
+    assert_status(job_store_count_open(&f->store.store, f->arena, &list), STATUS_OK);
+    assert_int_equal(list.n_counts, 2);
+    assert_string_equal(list.counts[0].tenant_id, "acme");
+    assert_int_equal(list.counts[0].n_jobs, 3);
+    assert_int_equal(list.counts[1].n_jobs, 1);
+}
+
+static void the_end_of_the_history_to_keep_is_found(void **state)
+{
+    struct fixture *f = *state;
+    const struct job_record job = a_job("j1");
+    int64_t ms;
+
+    assert_status(insert(f, &job), STATUS_OK);
+    assert_status(fail_job(f, "j1", JOB_READY, 0, true), STATUS_OK);
+    assert_status(job_store_newest_end(&f->store.store, f->arena, 0, &ms), STATUS_OK);
+    assert_int_equal(ms, 3000);
+    assert_status(job_store_newest_end(&f->store.store, f->arena, 1, &ms), STATUS_OK);
+    assert_int_equal(ms, 0);
 }
 
 static void a_failure_and_its_error_are_one_write(void **state)
@@ -429,10 +477,11 @@ static void every_question_passes_on_that_the_store_is_away(void **state)
 {
     struct fixture *f = *state;
     struct store *store = &f->store.store;
-    const struct job_filter filter = { "acme", "", JOB_ANY_STATE, "", 1 };
+    const struct job_filter filter = { "acme", "debian", JOB_ANY_STATE, "", 1 };
     struct job_record job;
     struct job_list list;
     struct job_error_list errors;
+    struct job_count_list counts;
     int64_t ms;
     bool found;
 
@@ -450,6 +499,8 @@ static void every_question_passes_on_that_the_store_is_away(void **state)
     EXPECT_AWAY(job_store_next_due(store, f->arena, &ms));
     EXPECT_AWAY(job_store_overdue(store, f->arena, 0, 1, &list));
     EXPECT_AWAY(job_store_running(store, f->arena, "", "", 1, &list));
+    EXPECT_AWAY(job_store_count_open(store, f->arena, &counts));
+    EXPECT_AWAY(job_store_newest_end(store, f->arena, 1, &ms));
     EXPECT_AWAY(job_store_next_lane(store, f->arena, "", "", &job, &found));
 #undef EXPECT_AWAY
 }
@@ -472,6 +523,8 @@ int main(void)
         TEST(jobs_past_their_deadline_are_found),
         TEST(a_list_goes_through_all_pages_newest_first),
         TEST(old_history_is_forgotten_and_dead_letters_later),
+        TEST(open_jobs_are_counted_by_tenant),
+        TEST(the_end_of_the_history_to_keep_is_found),
         TEST(a_failure_and_its_error_are_one_write),
         TEST(every_question_passes_on_that_the_store_is_away),
     };
