@@ -302,6 +302,11 @@ struct job *dispatcher_find(const struct dispatcher *self, const char *tenant_id
     return map_get_bytes(&self->jobs, pair(&key, tenant_id, job_id));
 }
 
+size_t dispatcher_waiting(const struct dispatcher *self)
+{
+    return self->n_waiting;
+}
+
 /* A lane that was empty neither saved up turns nor owes any. */
 static void take_turn(struct lane *lane)
 {

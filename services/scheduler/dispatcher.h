@@ -192,10 +192,13 @@ void dispatcher_offer(struct dispatcher *self, struct lane *lane, const struct j
 /* There are ready jobs of this lane in the store, nobody knows how many. */
 void dispatcher_suspect(struct dispatcher *self, struct lane *lane) NONNULL;
 
-/* A job that runs in the store, after a crash: PHASE_RUNNING with worker. */
+/* A job that runs in the store, after a crash: PHASE_RUNNING, with worker or with none. */
 struct job *dispatcher_adopt(struct dispatcher *self, struct lane *lane,
                              const struct job_record *record, struct worker *worker)
-    NONNULL RETURNS_NONNULL;
+    NONNULL_ARGS(1, 2, 3) RETURNS_NONNULL;
+
+/* How many jobs wait in memory. */
+size_t dispatcher_waiting(const struct dispatcher *self) NONNULL;
 
 /* Takes job out of everything here and frees it. */
 void dispatcher_forget(struct dispatcher *self, struct job *job) NONNULL;

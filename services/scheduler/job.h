@@ -29,6 +29,7 @@
 #include "libs/base/status.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* X(name, number in the store, as in the API and in SQL) */
@@ -108,6 +109,14 @@ struct job_error {
     const char *worker_id;
     int64_t code;
     const char *message;
+};
+
+/* What history is kept. */
+struct job_retention {
+    int64_t before_ms;       /* jobs that ended earlier are forgotten */
+    int64_t dead_before_ms;  /* dead letters not before this */
+    int64_t keyed_before_ms; /* those with an idempotency key not before this */
+    size_t limit;            /* so many at most in one write */
 };
 
 static inline int64_t job_rank_ms(int64_t run_at_ms, int64_t priority)

@@ -1,5 +1,7 @@
 #include "services/scheduler/job_changes.h"
 
+#include "services/scheduler/job_store.h"
+
 enum {
     KEPT_ERRORS = 100
 }; /* JOB_MAX_ATTEMPTS: a job's errors stay bounded however often it is redriven */
@@ -190,10 +192,9 @@ void job_change_redrive(struct store_write *write, struct job_seen seen, int64_t
 void job_change_forget(struct store_write *write, const struct job_retention *retention)
 {
     /* Twice the same question: the second sees what the first has not changed. */
-#define OLD_JOBS                                                                        \
-    " WHERE (tenant_id, job_id) IN (SELECT tenant_id, job_id FROM job WHERE state >= 4" \
-    " AND end_ms < $1 AND (state <> 6 OR end_ms < $2)"                                  \
-    " AND (idempotency_key IS NULL OR end_ms < $3) ORDER BY end_ms LIMIT $4)"
+#define OLD_JOBS                                                                         \
+    " WHERE (tenant_id, job_id) IN (SELECT tenant_id, job_id FROM job WHERE " JOB_IS_OLD \
+    " ORDER BY end_ms LIMIT $4)"
     const struct store_params params =
         PARAMS(store_int(retention->before_ms), store_int(retention->dead_before_ms),
                store_int(retention->keyed_before_ms), store_int((int64_t)retention->limit));

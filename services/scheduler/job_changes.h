@@ -74,14 +74,6 @@ void job_change_cancel(struct store_write *write, struct job_seen seen, int64_t 
 void job_change_redrive(struct store_write *write, struct job_seen seen, int64_t now_ms,
                         int64_t priority) NONNULL;
 
-/* What history is kept. */
-struct job_retention {
-    int64_t before_ms;       /* jobs that ended earlier are forgotten */
-    int64_t dead_before_ms;  /* dead letters not before this */
-    int64_t keyed_before_ms; /* those with an idempotency key not before this */
-    size_t limit;            /* so many at most in one write */
-};
-
 /* Deletes ended jobs and their errors, the oldest first. */
 void job_change_forget(struct store_write *write, const struct job_retention *retention) NONNULL;
 

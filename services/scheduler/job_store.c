@@ -334,3 +334,18 @@ status job_store_newest_end(struct store *store, struct arena *arena, int64_t n,
     *ret_ms = rows.n_rows == 0 ? 0 : store_int_at(&rows, 0, 0);
     return status_ok();
 }
+
+status job_store_has_old(struct store *store, struct arena *arena,
+                         const struct job_retention *retention, bool *ret_found)
+{
+    const struct store_statement query = {
+        .sql = "SELECT 1 FROM job WHERE " JOB_IS_OLD " LIMIT 1",
+        .params = PARAMS(store_int(retention->before_ms), store_int(retention->dead_before_ms),
+                         store_int(retention->keyed_before_ms)),
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    *ret_found = rows.n_rows > 0;
+    return status_ok();
+}

@@ -108,4 +108,13 @@ status job_store_count_open(struct store *store, struct arena *arena,
 status job_store_newest_end(struct store *store, struct arena *arena, int64_t n, int64_t *ret_ms)
     NONNULL;
 
+/* What of the history is old, with the retention's three times as $1, $2 and $3. */
+#define JOB_IS_OLD                                               \
+    "state >= 4 AND end_ms < $1 AND (state <> 6 OR end_ms < $2)" \
+    " AND (idempotency_key IS NULL OR end_ms < $3)"
+
+/* Whether there is something to forget. */
+status job_store_has_old(struct store *store, struct arena *arena,
+                         const struct job_retention *retention, bool *ret_found) NONNULL;
+
 #endif

@@ -1,0 +1,420 @@
+#include "services/scheduler/engine.h"
+
+#include "services/scheduler/engine_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    DEFAULT_LEASE_MS = 30 * 1000,
+    DEFAULT_BACKOFF_MS = 1000,
+    DEFAULT_MAX_BACKOFF_MS = 600 * 1000,
+    DEFAULT_KEPT_JOBS = 1000 * 1000, /* some 500 MB of small jobs */
+    DEFAULT_MAX_OPEN_JOBS = 1000 * 1000,
+    DEFAULT_ERRAND_THREADS = 8,
+    DAY_MS = 24 * 60 * 60 * 1000,
+    SWEEP_MS = 1000,       /* how late a silent worker or a deadline may be noticed */
+    FORGET_MS = 60 * 1000, /* the history grows by no more than what comes in a minute */
+    PAGE = 256,            /* running jobs read at once after a crash */
+};
+
+struct open_jobs {
+    int64_t n_jobs;
+};
+
+static int64_t or_default(int64_t value, int64_t standard)
+{
+    return value != 0 ? value : standard;
+}
+
+int64_t engine_now_ms(const struct engine *self)
+{
+    return clock_monotonic_ms(self->options.clock);
+}
+
+int64_t engine_wall_ms(const struct engine *self)
+{
+    return clock_wall_ms(self->options.clock);
+}
+
+/* ---- Life ---- */
+
+static struct engine_options with_defaults(const struct engine_options *options)
+{
+    struct engine_options all = *options;
+
+    all.lease_ms = or_default(all.lease_ms, DEFAULT_LEASE_MS);
+    all.backoff_ms = or_default(all.backoff_ms, DEFAULT_BACKOFF_MS);
+    all.max_backoff_ms = or_default(all.max_backoff_ms, DEFAULT_MAX_BACKOFF_MS);
+    all.keep_ms = or_default(all.keep_ms, INT64_C(7) * DAY_MS);
+    all.keep_dead_ms = or_default(all.keep_dead_ms, INT64_C(30) * DAY_MS);
+    all.keep_jobs = or_default(all.keep_jobs, DEFAULT_KEPT_JOBS);
+    all.max_open_jobs = or_default(all.max_open_jobs, DEFAULT_MAX_OPEN_JOBS);
+    if (all.n_errand_threads == 0) {
+        all.n_errand_threads = DEFAULT_ERRAND_THREADS;
+    }
+    return all;
+}
+
+struct engine *engine_new(const struct engine_options *options)
+{
+    struct engine *self = calloc(1, sizeof *self);
+
+    assert(options->store != NULL && options->clock != NULL && options->random != NULL);
+    if (self == NULL) {
+        abort();
+    }
+    self->options = with_defaults(options);
+    self->dispatcher = dispatcher_new(&options->memory);
+    self->next_due_ms = INT64_MAX;
+    self->last_errand = &self->first_errand;
+    self->last_finished = &self->first_finished;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->finished_lock, NULL);
+    pthread_cond_init(&self->errand_added, NULL);
+    pthread_cond_init(&self->something_happened, NULL);
+    map_init(&self->running);
+    map_init(&self->tenants);
+    map_init(&self->watches);
+    heap_init(&self->timers);
+    return self;
+}
+
+void engine_free(struct engine *self)
+{
+    if (self == NULL) {
+        return;
+    }
+    assert(!self->is_started && self->workers == NULL && self->n_watches == 0);
+    errands_drop(self);
+    changes_drop(self, self->first_finished);
+    changes_drop(self, self->unsure);
+    dispatcher_free(self->dispatcher);
+    heap_reset(&self->timers);
+    map_reset(&self->running, NULL);
+    map_reset(&self->tenants, free);
+    map_reset(&self->watches, NULL);
+    pthread_cond_destroy(&self->something_happened);
+    pthread_cond_destroy(&self->errand_added);
+    pthread_mutex_destroy(&self->finished_lock);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+/* ---- Open jobs ---- */
+
+bool engine_count_open(struct engine *self, const char *tenant_id, int64_t n)
+{
+    struct open_jobs *open = map_get(&self->tenants, tenant_id);
+
+    if (open == NULL) {
+        open = calloc(1, sizeof *open);
+        if (open == NULL) {
+            abort();
+        }
+        (void)map_put(&self->tenants, tenant_id, open);
+    }
+    if (n > 0 && open->n_jobs + n > self->options.max_open_jobs) {
+        return false;
+    }
+    open->n_jobs += n;
+    if (open->n_jobs == 0) {
+        free(map_remove(&self->tenants, tenant_id));
+    }
+    return true;
+}
+
+static status recover_counts(struct engine *self, struct arena *arena)
+{
+    struct job_count_list list;
+
+    TRY(job_store_count_open(self->options.store, arena, &list));
+    for (size_t i = 0; i < list.n_counts; i++) {
+        struct open_jobs *open = calloc(1, sizeof *open);
+        if (open == NULL) {
+            abort();
+        }
+        open->n_jobs = list.counts[i].n_jobs;
+        free(map_put(&self->tenants, list.counts[i].tenant_id, open));
+    }
+    return status_ok();
+}
+
+/* ---- After a crash ---- */
+
+/* A job that ran when the last process died: its worker has one lease to come back. */
+static void adopt(struct engine *self, const struct job_record *record)
+{
+    struct lane *lane = dispatcher_lane(self->dispatcher, record->tenant_id, record->capability);
+
+    if (lane == NULL) {
+        return; /* it stays RUNNING until the next start; see DEFAULT_MAX_LANES */
+    }
+    struct job *job = dispatcher_adopt(self->dispatcher, lane, record, NULL);
+    (void)map_put(&self->running, job->job_id, job);
+    job->orphan_due_ms = engine_now_ms(self) + self->options.lease_ms;
+    engine_arm(self, job);
+}
+
+static status recover_running(struct engine *self)
+{
+    struct job_list list = { .more = true };
+    char tenant_id[JOB_MAX_NAME_BYTES * 2] = "";
+    char job_id[JOB_MAX_NAME_BYTES * 2] = "";
+    status s = status_ok();
+
+    while (status_is_ok(s) && list.more) {
+        struct arena *arena = arena_new(); /* one page at a time */
+        s = job_store_running(self->options.store, arena, tenant_id, job_id, PAGE, &list);
+        for (size_t i = 0; status_is_ok(s) && i < list.n_jobs; i++) {
+            adopt(self, &list.jobs[i]);
+            (void)strncpy(tenant_id, list.jobs[i].tenant_id, sizeof tenant_id - 1);
+            (void)strncpy(job_id, list.jobs[i].job_id, sizeof job_id - 1);
+        }
+        arena_free(arena);
+    }
+    return s;
+}
+
+static status recover_lanes(struct engine *self, struct arena *arena)
+{
+    struct job_record at = { .tenant_id = "", .capability = "" };
+    bool found = true;
+
+    for (;;) {
+        TRY(job_store_next_lane(self->options.store, arena, at.tenant_id, at.capability, &at,
+                                &found));
+        if (!found) {
+            return status_ok();
+        }
+        struct lane *lane = dispatcher_lane(self->dispatcher, at.tenant_id, at.capability);
+        if (lane == NULL) {
+            return status_error(arena, STATUS_RESOURCE_EXHAUSTED,
+                                "more lanes wait in the store than fit into memory");
+        }
+        dispatcher_suspect(self->dispatcher, lane);
+    }
+}
+
+status engine_recover(struct engine *self, struct arena *arena)
+{
+    TRY(recover_counts(self, arena));
+    TRY(recover_running(self));
+    TRY(recover_lanes(self, arena));
+    return job_store_next_due(self->options.store, arena, &self->next_due_ms);
+}
+
+/* ---- What falls due ---- */
+
+static int64_t earlier(int64_t at_ms, int64_t other_ms)
+{
+    return other_ms != 0 && other_ms < at_ms ? other_ms : at_ms;
+}
+
+void engine_arm(struct engine *self, struct job *job)
+{
+    int64_t due_ms = earlier(earlier(INT64_MAX, job->token_due_ms), job->orphan_due_ms);
+
+    if (job->deadline_ms != 0) {
+        /* The wall's time may be set; the handler looks again. */
+        int64_t left_ms = job->deadline_ms - engine_wall_ms(self);
+        due_ms = earlier(due_ms, engine_now_ms(self) + (left_ms > 0 ? left_ms : 0) + 1);
+    }
+    heap_remove(&self->timers, &job->timer);
+    if (due_ms != INT64_MAX) {
+        heap_put(&self->timers, &job->timer, due_ms, job);
+        engine_kick(self);
+    }
+}
+
+/* Its time has come, in one way or another. */
+static void look_at(struct engine *self, struct job *job)
+{
+    int64_t now_ms = engine_now_ms(self);
+
+    if (job->deadline_ms != 0 && job->deadline_ms <= engine_wall_ms(self)) {
+        const struct attempt_failure failure = { .code = STATUS_DEADLINE_EXCEEDED,
+                                                 .message = "its deadline has passed",
+                                                 .is_permanent = true };
+        if (job->worker != NULL) {
+            worker_tell(job->worker->owner, NOTICE_WITHDRAW, job, status_ok());
+        }
+        attempt_fail(self, job, &failure, false);
+        return;
+    }
+    if (job->orphan_due_ms != 0 && job->orphan_due_ms <= now_ms) {
+        const struct attempt_failure failure = { .code = STATUS_UNAVAILABLE,
+                                                 .message = "its worker did not come back" };
+        attempt_fail(self, job, &failure, false);
+        return;
+    }
+    if (job->token_due_ms != 0 && job->token_due_ms <= now_ms) {
+        job->token_due_ms = 0; /* until the answer is here */
+        errand_token(self, job);
+    }
+    engine_arm(self, job);
+}
+
+static void sweep(struct engine *self, int64_t now_ms)
+{
+    struct change *unsure = self->unsure;
+
+    self->next_sweep_ms = now_ms + SWEEP_MS;
+    workers_sweep(self, now_ms);
+    errand_overdue(self);
+    self->unsure = NULL;
+    while (unsure != NULL) {
+        struct change *next = unsure->next;
+        errand_reconcile(self, unsure);
+        unsure = next;
+    }
+    if (now_ms >= self->next_forget_ms) {
+        self->next_forget_ms = now_ms + FORGET_MS;
+        errand_forget(self);
+    }
+    errands_load_low(self);
+}
+
+/* Does what is due; returns for how long nothing will be, at most SWEEP_MS. */
+static int64_t tick(struct engine *self)
+{
+    pthread_mutex_lock(&self->lock);
+    int64_t now_ms = engine_now_ms(self);
+    struct heap_node *node;
+    while ((node = heap_first(&self->timers)) != NULL && node->key <= now_ms) {
+        heap_remove(&self->timers, node);
+        look_at(self, node->owner);
+    }
+    if (self->next_due_ms <= engine_wall_ms(self)) {
+        errand_promote(self);
+    }
+    if (now_ms >= self->next_sweep_ms) {
+        sweep(self, now_ms);
+    }
+    int64_t next_ms = earlier(self->next_sweep_ms, node != NULL ? node->key : 0);
+    int64_t left_ms = next_ms - now_ms;
+    if (!self->is_promoting && self->next_due_ms - engine_wall_ms(self) < left_ms) {
+        left_ms = self->next_due_ms - engine_wall_ms(self);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return left_ms > 0 ? left_ms : 0;
+}
+
+void engine_step(struct engine *self)
+{
+    bool is_busy = true;
+
+    while (is_busy) {
+        (void)tick(self);
+        is_busy = changes_finish(self);
+        while (errands_run_one(self)) {
+            is_busy = true;
+        }
+    }
+}
+
+/* ---- The thread ---- */
+
+void engine_kick(struct engine *self)
+{
+    pthread_mutex_lock(&self->finished_lock);
+    self->is_kicked = true;
+    pthread_cond_signal(&self->something_happened);
+    pthread_mutex_unlock(&self->finished_lock);
+}
+
+static void wait_for_something(struct engine *self, int64_t ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&self->finished_lock);
+    while (self->first_finished == NULL && !self->is_kicked &&
+           pthread_cond_clockwait(&self->something_happened, &self->finished_lock, CLOCK_MONOTONIC,
+                                  &until) == 0) {
+    }
+    self->is_kicked = false;
+    pthread_mutex_unlock(&self->finished_lock);
+}
+
+/* Stopping, and nothing on its way. */
+static bool is_at_rest(struct engine *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool is_at_rest = self->is_stopping && self->n_changes == 0;
+    pthread_mutex_unlock(&self->lock);
+    return is_at_rest;
+}
+
+static void *run(void *engine)
+{
+    struct engine *self = engine;
+
+    while (!is_at_rest(self)) {
+        int64_t ms = tick(self);
+        if (!changes_finish(self)) {
+            wait_for_something(self, ms);
+        }
+    }
+    return NULL;
+}
+
+void engine_start(struct engine *self)
+{
+    size_t n = self->options.n_errand_threads;
+
+    self->errand_threads = calloc(n, sizeof *self->errand_threads);
+    if (self->errand_threads == NULL || pthread_create(&self->thread, NULL, run, self) != 0) {
+        abort(); /* no memory for a thread, when the service starts */
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (pthread_create(&self->errand_threads[i], NULL, errands_run, self) != 0) {
+            abort();
+        }
+    }
+    self->is_started = true;
+}
+
+void engine_stop(struct engine *self)
+{
+    if (!self->is_started) {
+        return;
+    }
+    pthread_mutex_lock(&self->lock);
+    self->is_stopping = true;
+    pthread_cond_broadcast(&self->errand_added);
+    pthread_mutex_unlock(&self->lock);
+    for (size_t i = 0; i < self->options.n_errand_threads; i++) {
+        (void)pthread_join(self->errand_threads[i], NULL);
+    }
+    pthread_mutex_lock(&self->lock);
+    errands_drop(self);
+    changes_drop(self, self->unsure);
+    self->unsure = NULL;
+    pthread_mutex_unlock(&self->lock);
+    engine_kick(self);
+    (void)pthread_join(self->thread, NULL);
+    free(self->errand_threads);
+    self->is_started = false;
+}
+
+struct engine_figures engine_figures(struct engine *self)
+{
+    pthread_mutex_lock(&self->lock);
+    const struct engine_figures figures = {
+        .n_workers = self->n_workers,
+        .n_waiting = dispatcher_waiting(self->dispatcher),
+        .n_running = self->running.n_entries,
+        .n_changes = self->n_changes,
+    };
+    pthread_mutex_unlock(&self->lock);
+    return figures;
+}

@@ -1,0 +1,384 @@
+/* An attempt, from its match to its end. */
+
+#include "services/scheduler/engine_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* After something that is not the job's fault: the store or the issuer was away. */
+enum { PAUSE_MS = 1000 };
+
+void attempt_forget(struct engine *self, struct job *job)
+{
+    heap_remove(&self->timers, &job->timer);
+    if (map_get(&self->running, job->job_id) == job) {
+        (void)map_remove(&self->running, job->job_id);
+    }
+    dispatcher_forget(self->dispatcher, job);
+}
+
+/* Is told to its worker, when it has one. */
+static void tell(struct job *job, enum notice_type type, status settled)
+{
+    if (job->worker != NULL) {
+        worker_tell(job->worker->owner, type, job, settled);
+    }
+}
+
+static struct job_seen seen_as(const struct job *job, enum job_state state)
+{
+    return (struct job_seen){ job->tenant_id, job->job_id, state, job->attempt };
+}
+
+/* A change of job from what it is now. */
+static struct change *change_of(struct engine *self, struct job *job, struct job_seen seen,
+                                enum job_state to, int64_t to_attempt,
+                                void (*done)(struct engine *, struct change *))
+{
+    struct change *change = change_new(self, job, done);
+
+    change->seen = seen;
+    change->to = to;
+    change->to_attempt = to_attempt;
+    return change;
+}
+
+/* ---- From a match to a start ---- */
+
+/* What its worker was given up for nothing. */
+static void return_credit(struct engine *self, struct job *job)
+{
+    struct worker *worker = job->worker;
+
+    attempt_forget(self, job);
+    if (worker != NULL && !self->is_draining) {
+        dispatcher_credit(worker, 1);
+        attempts_match_worker(self, worker);
+    }
+}
+
+/* The store has, or may have, more of this lane than memory knows. */
+static void leave_to_store(struct engine *self, struct job *job)
+{
+    struct lane *lane = job->lane;
+
+    return_credit(self, job);
+    dispatcher_suspect(self->dispatcher, lane);
+}
+
+/* It cannot be written now; trying again at once would only burn time. */
+static void leave_to_store_for_now(struct engine *self, struct job *job)
+{
+    self->store_pause_ms = engine_now_ms(self) + PAUSE_MS;
+    leave_to_store(self, job);
+}
+
+static void schedule(struct engine *self, int64_t run_at_ms)
+{
+    if (run_at_ms < self->next_due_ms) {
+        self->next_due_ms = run_at_ms;
+        engine_kick(self);
+    }
+}
+
+/* A job that has never started is dead, or put off. */
+static void refused(struct engine *self, struct change *change)
+{
+    struct job *job = change->job;
+
+    if (change->result.code == STATUS_ABORTED) {
+        return_credit(self, job);
+        return;
+    }
+    if (!status_is_ok(change->result)) {
+        leave_to_store_for_now(self, job);
+        return;
+    }
+    if (change->to == JOB_DEAD) {
+        (void)engine_count_open(self, job->tenant_id, -1);
+    } else {
+        schedule(self, change->run_at_ms);
+    }
+    watches_wake(self, job->tenant_id, job->job_id);
+    return_credit(self, job);
+}
+
+static void bury(struct engine *self, struct job *job, status why)
+{
+    struct change *change =
+        change_of(self, job, seen_as(job, JOB_READY), JOB_DEAD, job->attempt + 1, refused);
+    const struct job_failure failure = {
+        .error = { .attempt = job->attempt + 1,
+                   .time_ms = engine_wall_ms(self),
+                   .worker_id = "",
+                   .code = why.code,
+                   .message = arena_strdup(change->arena, why.message) },
+        .counts = true,
+        .is_last = true,
+        .run_at_ms = engine_wall_ms(self),
+        .priority = job->priority,
+        .progress = { .message = "" },
+    };
+
+    job_change_fail(change->write, change->seen, &failure);
+    change_submit(change);
+}
+
+static void postpone(struct engine *self, struct job *job)
+{
+    struct change *change =
+        change_of(self, job, seen_as(job, JOB_READY), JOB_SCHEDULED, job->attempt, refused);
+
+    change->run_at_ms = engine_wall_ms(self) + PAUSE_MS;
+    job_change_postpone(change->write, change->seen, change->run_at_ms, job->priority);
+    change_submit(change);
+}
+
+bool token_is_refused(status why)
+{
+    return why.code == STATUS_PERMISSION_DENIED || why.code == STATUS_NOT_FOUND ||
+           why.code == STATUS_FAILED_PRECONDITION || why.code == STATUS_INVALID_ARGUMENT;
+}
+
+void attempt_refuse(struct engine *self, struct job *job, status why)
+{
+    if (job->is_cancelled) {
+        return_credit(self, job);
+    } else if (token_is_refused(why)) {
+        bury(self, job, why);
+    } else {
+        postpone(self, job);
+    }
+}
+
+/* The job runs: now, and not earlier, its worker hears of it. */
+static void deliver(struct engine *self, struct job *job)
+{
+    job->phase = PHASE_RUNNING;
+    (void)map_put(&self->running, job->job_id, job);
+    watches_wake(self, job->tenant_id, job->job_id);
+    if (job->token != NULL) {
+        job->token_due_ms = engine_now_ms(self) + self->options.lease_ms * 2 / 3;
+    }
+    engine_arm(self, job);
+    tell(job, NOTICE_JOB, status_ok());
+}
+
+static void ended(struct engine *self, struct change *change);
+
+/* It started for a worker that has gone meanwhile, and did no harm. */
+static void give_back(struct engine *self, struct job *job)
+{
+    struct change *change =
+        change_of(self, job, seen_as(job, JOB_RUNNING), JOB_READY, job->attempt, ended);
+
+    job->phase = PHASE_ENDING;
+    job_change_give_back(change->write, change->seen);
+    change_submit(change);
+}
+
+static void started(struct engine *self, struct change *change)
+{
+    struct job *job = change->job;
+
+    if (change->result.code == STATUS_ABORTED) { /* cancelled, or its deadline has passed */
+        return_credit(self, job);
+        return;
+    }
+    if (!status_is_ok(change->result)) {
+        leave_to_store_for_now(self, job);
+        return;
+    }
+    job->attempt++;
+    if (job->is_cancelled) {
+        return_credit(self, job);
+    } else if (job->worker == NULL) {
+        give_back(self, job);
+    } else {
+        deliver(self, job);
+    }
+}
+
+void attempt_start(struct engine *self, struct job *job)
+{
+    if (job->is_cancelled) {
+        return_credit(self, job);
+        return;
+    }
+    if (job->worker == NULL) {
+        leave_to_store(self, job);
+        return;
+    }
+    struct change *change =
+        change_of(self, job, seen_as(job, JOB_READY), JOB_RUNNING, job->attempt + 1, started);
+    job_change_start(change->write, change->seen,
+                     arena_strdup(change->arena, job->worker->worker_id), engine_wall_ms(self));
+    change_submit(change);
+}
+
+static void begin(struct engine *self, struct job *job)
+{
+    if (job->deadline_ms != 0 && job->deadline_ms <= engine_wall_ms(self)) {
+        bury(self, job,
+             (status){ .code = STATUS_DEADLINE_EXCEEDED, .message = "its deadline has passed" });
+    } else if (self->options.issuer != NULL) {
+        errand_token(self, job);
+    } else {
+        attempt_start(self, job);
+    }
+}
+
+void attempts_match_lane(struct engine *self, struct lane *lane)
+{
+    struct job *job;
+
+    while ((job = dispatcher_match_lane(self->dispatcher, lane)) != NULL) {
+        begin(self, job);
+    }
+}
+
+void attempts_match_worker(struct engine *self, struct worker *worker)
+{
+    struct job *job;
+
+    while ((job = dispatcher_match_worker(self->dispatcher, worker)) != NULL) {
+        begin(self, job);
+    }
+}
+
+/* ---- The end ---- */
+
+/* The write failed, and has not happened: the job still runs. */
+static void resume(struct engine *self, struct change *change)
+{
+    struct job *job = change->job;
+
+    job->phase = PHASE_RUNNING;
+    if (change->is_report) {
+        tell(job, NOTICE_SETTLED, change->result); /* the worker reports again */
+    }
+    if (!change->is_report || job->worker == NULL) {
+        job->orphan_due_ms = engine_now_ms(self) + PAUSE_MS; /* we try again */
+    }
+    engine_arm(self, job);
+}
+
+static void ended(struct engine *self, struct change *change)
+{
+    struct job *job = change->job;
+    struct lane *lane = job->lane;
+
+    if (!status_is_ok(change->result) && change->result.code != STATUS_ABORTED) {
+        resume(self, change);
+        return;
+    }
+    if (change->is_report) {
+        tell(job, NOTICE_SETTLED, change->result);
+    }
+    if (status_is_ok(change->result)) {
+        if (job_has_ended(change->to)) {
+            (void)engine_count_open(self, job->tenant_id, -1);
+        } else if (change->to == JOB_SCHEDULED) {
+            schedule(self, change->run_at_ms);
+        }
+        watches_wake(self, job->tenant_id, job->job_id);
+    }
+    attempt_forget(self, job);
+    if (change->to == JOB_READY) {
+        dispatcher_suspect(self->dispatcher, lane);
+    }
+}
+
+/* Nothing else may begin until the write has come back. */
+static void end(struct engine *self, struct job *job)
+{
+    assert(job->phase == PHASE_RUNNING);
+    job->phase = PHASE_ENDING;
+    job->orphan_due_ms = 0;
+    heap_remove(&self->timers, &job->timer);
+}
+
+void attempt_succeed(struct engine *self, struct job *job)
+{
+    struct change *change =
+        change_of(self, job, seen_as(job, JOB_RUNNING), JOB_SUCCEEDED, job->attempt, ended);
+
+    end(self, job);
+    change->is_report = true;
+    job_change_succeed(change->write, change->seen, &job->progress,
+                       (bytes){ job->result, job->result_size }, engine_wall_ms(self));
+    change_submit(change);
+}
+
+/* Exponential with full jitter (Brooker 2015): those that failed together do not come together. */
+static int64_t retry_delay_ms(const struct engine *self, int64_t failures)
+{
+    int64_t bound = self->options.backoff_ms;
+
+    for (int64_t i = 1; i < failures && bound < self->options.max_backoff_ms; i++) {
+        bound *= 2;
+    }
+    if (bound > self->options.max_backoff_ms) {
+        bound = self->options.max_backoff_ms;
+    }
+    return (int64_t)random_below(self->options.random, (uint64_t)bound + 1);
+}
+
+void attempt_fail(struct engine *self, struct job *job, const struct attempt_failure *failure,
+                  bool is_report)
+{
+    int64_t now_ms = engine_wall_ms(self);
+    int64_t run_at_ms = now_ms + retry_delay_ms(self, job->failures + 1);
+    bool is_last = failure->is_permanent || job->failures + 1 >= job->max_attempts ||
+                   (job->deadline_ms != 0 && run_at_ms >= job->deadline_ms);
+    struct change *change = change_of(self, job, seen_as(job, JOB_RUNNING),
+                                      is_last ? JOB_DEAD : JOB_SCHEDULED, job->attempt, ended);
+    const char *worker_id = job->worker != NULL ? job->worker->worker_id : "";
+
+    end(self, job);
+    change->is_report = is_report;
+    change->run_at_ms = run_at_ms;
+    job_change_fail(change->write, change->seen,
+                    &(struct job_failure){
+                        .error = { .attempt = job->attempt,
+                                   .time_ms = now_ms,
+                                   .worker_id = arena_strdup(change->arena, worker_id),
+                                   .code = failure->code,
+                                   .message = arena_printf(change->arena, "%.*s",
+                                                           JOB_MAX_ERROR_BYTES, failure->message) },
+                        .counts = true,
+                        .is_last = is_last,
+                        .run_at_ms = run_at_ms,
+                        .priority = job->priority,
+                        .progress = job->progress,
+                    });
+    change_submit(change);
+}
+
+void attempt_cancelled(struct engine *self, struct job *job)
+{
+    if (job->phase == PHASE_STARTING || job->phase == PHASE_ENDING) {
+        job->is_cancelled = true; /* a write is on its way, which will find it so */
+        return;
+    }
+    tell(job, NOTICE_WITHDRAW, status_ok());
+    attempt_forget(self, job);
+}
+
+void attempts_release(struct engine *self, struct worker *worker, enum status_code code,
+                      const char *why)
+{
+    while (worker->jobs != NULL) {
+        struct job *job = worker->jobs;
+        if (job->phase == PHASE_RUNNING && self->is_draining) {
+            job->orphan_due_ms = engine_now_ms(self) + self->options.lease_ms;
+            engine_arm(self, job); /* the next process inherits it */
+        } else if (job->phase == PHASE_RUNNING) {
+            const struct attempt_failure failure = { .code = code, .message = why };
+            tell(job, NOTICE_WITHDRAW, status_ok());
+            attempt_fail(self, job, &failure, false);
+        }
+        dispatcher_hand_over(job, NULL);
+    }
+}
