@@ -111,6 +111,8 @@ void stepped_store_release(struct stepped_store *self, size_t n)
 void stepped_store_lose(struct stepped_store *self)
 {
     while (self->first != NULL) {
-        free(take(self));
+        struct held_write *held = take(self);
+        held->done(held->data, (status){ .code = STATUS_CANCELLED, .message = "lost" });
+        free(held);
     }
 }

@@ -7,7 +7,7 @@
  *     f->store.hold = true;
  *     ...                            writes gather, in order
  *     stepped_store_release(&f->store, 1);       the first happens, and is told
- *     stepped_store_lose(&f->store);             a crash: the rest never happen, nobody is told
+ *     stepped_store_lose(&f->store);             a crash: the rest never happen
  *
  * A blocking commit cannot be held, since nobody would be left to release it: set hold only around
  * what does not block.  Used by one thread at a time.
@@ -43,7 +43,8 @@ void stepped_store_init(struct stepped_store *self, struct store *real) NONNULL;
 /* The oldest n held writes happen, and are told. */
 void stepped_store_release(struct stepped_store *self, size_t n) NONNULL;
 
-/* Forgets those that are held. */
+/* Those that are held never happen.  They are told so with CANCELLED, that their memory may be
+ * freed; after a crash nobody should listen. */
 void stepped_store_lose(struct stepped_store *self) NONNULL;
 
 #endif
