@@ -54,7 +54,7 @@ struct engine_options {
     struct token_issuer *issuer;        /* borrowed; NULL: jobs get no token */
     struct dispatcher_options memory;   /* what is held in memory */
     int64_t lease_ms; /* a worker silent for so long is lost; 0 means 30,000: three beats missed */
-    int64_t backoff_ms;      /* bound of the first retry's delay, which doubles; 0 means 1,000 */
+    int64_t backoff_ms; /* the shortest delay of a retry (libs/retry/backoff.h); 0 means 1,000 */
     int64_t max_backoff_ms;  /* 0 means 600,000 */
     int64_t keep_ms;         /* history; 0 means 7 days */
     int64_t keep_dead_ms;    /* dead letters; 0 means 30 days */

@@ -1,5 +1,6 @@
 /* An attempt, from its match to its end. */
 
+#include "libs/retry/backoff.h"
 #include "services/scheduler/engine_internal.h"
 
 #include <assert.h>
@@ -311,25 +312,23 @@ void attempt_succeed(struct engine *self, struct job *job)
     change_submit(change);
 }
 
-/* Exponential with full jitter (Brooker 2015): those that failed together do not come together. */
-static int64_t retry_delay_ms(const struct engine *self, int64_t failures)
+static int64_t retry_delay_ms(const struct engine *self, const struct job *job)
 {
-    int64_t bound = self->options.backoff_ms;
+    struct backoff backoff = {
+        .random = self->options.random,
+        .min_ms = self->options.backoff_ms,
+        .max_ms = self->options.max_backoff_ms,
+        .n_failures = (unsigned)job->failures,
+    };
 
-    for (int64_t i = 1; i < failures && bound < self->options.max_backoff_ms; i++) {
-        bound *= 2;
-    }
-    if (bound > self->options.max_backoff_ms) {
-        bound = self->options.max_backoff_ms;
-    }
-    return (int64_t)random_below(self->options.random, (uint64_t)bound + 1);
+    return backoff_next_ms(&backoff);
 }
 
 void attempt_fail(struct engine *self, struct job *job, const struct attempt_failure *failure,
                   bool is_report)
 {
     int64_t now_ms = engine_wall_ms(self);
-    int64_t run_at_ms = now_ms + retry_delay_ms(self, job->failures + 1);
+    int64_t run_at_ms = now_ms + retry_delay_ms(self, job);
     bool is_last = failure->is_permanent || job->failures + 1 >= job->max_attempts ||
                    (job->deadline_ms != 0 && run_at_ms >= job->deadline_ms);
     struct change *change = change_of(self, job, seen_as(job, JOB_RUNNING),

@@ -385,12 +385,12 @@ static void retries_wait_longer_each_time_and_not_all_alike(void **state)
         const char *id = enqueue(f, a_job());
         fail_once(f, false);
         int64_t delay = get(f, id).run_at_ms - f->clock.wall_ms;
-        assert_in_range(delay, 0, 1000);
+        assert_in_range(delay, 1000, 2000);
         differ = differ || (i > 0 && delay != longest);
         longest = delay > longest ? delay : longest;
     }
     assert_true(differ);
-    assert_true(longest > 500);
+    assert_true(longest > 1500);
 }
 
 static void a_dead_job_is_redriven(void **state)
@@ -427,7 +427,7 @@ static void a_lost_workers_jobs_go_to_others(void **state)
     engine_step(f->engine);
     assert_int_equal(get(f, id).state, JOB_SCHEDULED);
     assert_int_equal(get(f, id).failures, 1);
-    fake_clock_advance_ms(&f->clock, 1000);
+    fake_clock_advance_ms(&f->clock, 2000);
     engine_worker_credit(other, 1);
     const struct notice notice = expect(f, other, NOTICE_JOB);
     assert_int_equal(notice.attempt, 2);
@@ -451,7 +451,7 @@ static void a_worker_that_sleeps_past_its_lease_is_cut_off_and_refused(void **st
     fake_clock_advance_ms(&f->clock, 1001);
     engine_step(f->engine);
     assert_int_equal(get(f, id).state, JOB_SCHEDULED);
-    fake_clock_advance_ms(&f->clock, 1000);
+    fake_clock_advance_ms(&f->clock, 2000);
     engine_worker_credit(other, 1);
     const struct notice young = expect(f, other, NOTICE_JOB);
     assert_int_equal(young.attempt, 2);
@@ -861,7 +861,7 @@ static void an_issuer_that_is_away_puts_jobs_off(void **state)
     assert_int_equal(get(f, id).state, JOB_SCHEDULED);
     assert_int_equal(get(f, id).failures, 0);
     f->issuer.code = STATUS_OK;
-    fake_clock_advance_ms(&f->clock, 1000);
+    fake_clock_advance_ms(&f->clock, 2000);
     assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 1);
 }
 
@@ -894,11 +894,11 @@ static void after_a_crash_running_jobs_wait_for_their_workers(void **state)
     engine_worker_progress(f->worker, attempt_of(&a), &(struct job_progress){ 1, 2, "on" });
     fake_clock_advance_ms(&f->clock, 29000);
     engine_worker_beat(f->worker);
-    fake_clock_advance_ms(&f->clock, 1000);
+    fake_clock_advance_ms(&f->clock, 2000);
     expect_silence(f, f->worker);
     assert_int_equal(get(f, a.job_id).state, JOB_RUNNING); /* its worker is back */
     assert_int_equal(get(f, second).state, JOB_SCHEDULED); /* nobody has claimed it */
-    fake_clock_advance_ms(&f->clock, 1000);
+    fake_clock_advance_ms(&f->clock, 2000);
     assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 2);
     engine_worker_succeed(f->worker, attempt_of(&a), nothing);
     assert_int_equal(expect(f, f->worker, NOTICE_SETTLED).code, STATUS_OK);
