@@ -29,15 +29,19 @@ static void free_context(EVP_CIPHER_CTX **context)
     EVP_CIPHER_CTX_free(*context);
 }
 
-static struct text_keys derive_keys(const struct aead_key *key, const uint8_t *nonce)
+static struct sha256 text_key_of(const struct aead_key *key, const uint8_t *nonce)
 {
-    const bytes secret = { .data = key->data, .size = AEAD_KEY_SIZE };
-    const bytes salt = { .data = nonce, .size = AEAD_NONCE_SIZE };
+    return hkdf_sha256_extract((bytes){ key->data, AEAD_KEY_SIZE },
+                               (bytes){ nonce, AEAD_NONCE_SIZE });
+}
+
+static struct text_keys derive_keys(const struct sha256 *text_key)
+{
     const bytes label = { .data = (const uint8_t *)COMMITMENT_LABEL,
                           .size = sizeof COMMITMENT_LABEL - 1 };
-    struct sha256 committing = hkdf_sha256(secret, salt, COMMITMENT_PURPOSE);
+    struct sha256 committing = hkdf_sha256_expand(text_key, COMMITMENT_PURPOSE);
     struct text_keys keys = {
-        .encryption = hkdf_sha256(secret, salt, ENCRYPTION_PURPOSE),
+        .encryption = hkdf_sha256_expand(text_key, ENCRYPTION_PURPOSE),
         .commitment = hmac_sha256(sha256_bytes(&committing), label),
     };
 
@@ -93,7 +97,8 @@ status aead_seal(struct arena *arena, const struct aead_key *key,
     }
     uint8_t *sealed = arena_alloc(arena, AEAD_OVERHEAD + text.size);
     random_fill(random, sealed, AEAD_NONCE_SIZE);
-    CLEANUP(wipe_keys) struct text_keys keys = derive_keys(key, sealed);
+    CLEANUP(sha256_wipe) struct sha256 text_key = text_key_of(key, sealed);
+    CLEANUP(wipe_keys) struct text_keys keys = derive_keys(&text_key);
     memcpy(sealed + AEAD_NONCE_SIZE, keys.commitment.data, AEAD_COMMITMENT_SIZE);
     if (!encrypt(&keys.encryption, context, text,
                  sealed + AEAD_NONCE_SIZE + AEAD_COMMITMENT_SIZE)) {
@@ -103,27 +108,70 @@ status aead_seal(struct arena *arena, const struct aead_key *key,
     return status_ok();
 }
 
-status aead_open(struct arena *arena, const struct aead_key *key, bytes context, bytes sealed,
-                 bytes *ret_text)
+static status check_size(struct arena *arena, bytes sealed)
 {
-    if (sealed.size < AEAD_OVERHEAD || sealed.size > AEAD_OVERHEAD + (size_t)AEAD_MAX_TEXT ||
-        context.size > AEAD_MAX_TEXT) {
+    if (sealed.size < AEAD_OVERHEAD || sealed.size > AEAD_OVERHEAD + (size_t)AEAD_MAX_TEXT) {
         return status_error(arena, STATUS_DATA_LOSS, "%zu bytes are no sealed text", sealed.size);
     }
-    CLEANUP(wipe_keys) struct text_keys keys = derive_keys(key, sealed.data);
+    return status_ok();
+}
+
+static status check_commitment(struct arena *arena, const struct text_keys *keys, bytes sealed)
+{
     const uint8_t *commitment = sealed.data + AEAD_NONCE_SIZE;
-    if (CRYPTO_memcmp(commitment, keys.commitment.data, AEAD_COMMITMENT_SIZE) != 0) {
+
+    if (CRYPTO_memcmp(commitment, keys->commitment.data, AEAD_COMMITMENT_SIZE) != 0) {
         return status_error(arena, STATUS_DATA_LOSS, "it was sealed under another key");
     }
-    const bytes ciphertext = { .data = commitment + AEAD_COMMITMENT_SIZE,
+    return status_ok();
+}
+
+/* sealed is of a size that can be. */
+static status open_text(struct arena *arena, const struct sha256 *text_key, bytes context,
+                        bytes sealed, bytes *ret_text)
+{
+    CLEANUP(wipe_keys) struct text_keys keys = derive_keys(text_key);
+    const bytes ciphertext = { .data = sealed.data + AEAD_NONCE_SIZE + AEAD_COMMITMENT_SIZE,
                                .size = sealed.size - AEAD_OVERHEAD };
-    uint8_t *text = arena_alloc(arena, ciphertext.size + 1); /* a NUL, for whoever reads text */
     uint8_t tag[AEAD_TAG_SIZE];
+
+    TRY(check_commitment(arena, &keys, sealed));
+    uint8_t *text = arena_alloc(arena, ciphertext.size + 1); /* a NUL, for whoever reads text */
     memcpy(tag, ciphertext.data + ciphertext.size, sizeof tag);
-    if (!decrypt(&keys.encryption, context, ciphertext, tag, text)) {
+    if (context.size > AEAD_MAX_TEXT ||
+        !decrypt(&keys.encryption, context, ciphertext, tag, text)) {
         OPENSSL_cleanse(text, ciphertext.size);
         return status_error(arena, STATUS_DATA_LOSS, "it has changed since it was sealed");
     }
     *ret_text = (bytes){ .data = text, .size = ciphertext.size };
     return status_ok();
+}
+
+status aead_open(struct arena *arena, const struct aead_key *key, bytes context, bytes sealed,
+                 bytes *ret_text)
+{
+    TRY(check_size(arena, sealed));
+    CLEANUP(sha256_wipe) struct sha256 text_key = text_key_of(key, sealed.data);
+    return open_text(arena, &text_key, context, sealed, ret_text);
+}
+
+status aead_text_key(struct arena *arena, const struct aead_key *key, bytes sealed,
+                     struct aead_key *ret_text_key)
+{
+    TRY(check_size(arena, sealed));
+    CLEANUP(sha256_wipe) struct sha256 text_key = text_key_of(key, sealed.data);
+    CLEANUP(wipe_keys) struct text_keys keys = derive_keys(&text_key);
+    TRY(check_commitment(arena, &keys, sealed));
+    memcpy(ret_text_key->data, text_key.data, AEAD_KEY_SIZE);
+    return status_ok();
+}
+
+status aead_open_text(struct arena *arena, const struct aead_key *text_key, bytes context,
+                      bytes sealed, bytes *ret_text)
+{
+    CLEANUP(sha256_wipe) struct sha256 key;
+
+    memcpy(key.data, text_key->data, sizeof key.data);
+    TRY(check_size(arena, sealed));
+    return open_text(arena, &key, context, sealed, ret_text);
 }

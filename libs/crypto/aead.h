@@ -9,11 +9,11 @@
  *     ciphertext   as long as the text
  *     tag          16 bytes
  *
- * Key for encryption and key for the commitment are derived from key and nonce by HKDF (RFC 5869,
- * the nonce its salt), a pair for each text.  So the initialisation vector of GCM may be a
- * constant, and random nonces do not collide: with GCM's own 96 bits, a key would be worn out after
- * 2^32 texts (NIST SP 800-38D, 8.3).  This is the construction of the AWS Encryption SDK's
- * committing suites.
+ * Each text has a key of its own, extracted from key and nonce by HKDF (RFC 5869, the nonce its
+ * salt), and from that come the key for encryption and the one for the commitment.  So the
+ * initialisation vector of GCM may be a constant, and random nonces do not collide: with GCM's own
+ * 96 bits, a key would be worn out after 2^32 texts (NIST SP 800-38D, 8.3).  This is the
+ * construction of the AWS Encryption SDK's committing suites.
  *
  * Destroying the key destroys the text: that is how the audit log forgets.
  *
@@ -60,5 +60,15 @@ status aead_seal(struct arena *arena, const struct aead_key *key,
  * has changed since. */
 status aead_open(struct arena *arena, const struct aead_key *key, bytes context, bytes sealed,
                  bytes *ret_text) NONNULL;
+
+/* The key of this one text: with it, and nothing else, a third party can be shown that the text is
+ * what was sealed, while all others under the same key stay closed.  DATA_LOSS: not sealed under
+ * this key. */
+status aead_text_key(struct arena *arena, const struct aead_key *key, bytes sealed,
+                     struct aead_key *ret_text_key) NONNULL;
+
+/* As aead_open(), by the key of the one text. */
+status aead_open_text(struct arena *arena, const struct aead_key *text_key, bytes context,
+                      bytes sealed, bytes *ret_text) NONNULL;
 
 #endif

@@ -116,6 +116,24 @@ static void the_format_is_frozen(void **state)
                         "445a55e1e88d2dc5f84947192800a558940811b9");
 }
 
+static void the_key_of_one_text_opens_that_one_alone(void **state)
+{
+    struct fixture *f = *state;
+    bytes first = seal(f, "leaf", "first");
+    bytes second = seal(f, "leaf", "second");
+    struct aead_key key;
+    struct aead_key other;
+    bytes text;
+
+    assert_status(aead_text_key(f->arena, &f->key, first, &key), STATUS_OK);
+    assert_status(aead_open_text(f->arena, &key, bytes_of("leaf"), first, &text), STATUS_OK);
+    assert_string_equal((const char *)text.data, "first");
+    assert_status(aead_open_text(f->arena, &key, bytes_of("leaf"), second, &text),
+                  STATUS_DATA_LOSS);
+    aead_generate(&f->random.source, &other);
+    assert_status(aead_text_key(f->arena, &other, first, &key), STATUS_DATA_LOSS);
+}
+
 static void too_much_text_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -142,10 +160,10 @@ static void a_wiped_key_is_zeros(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_was_sealed_opens), TEST(the_same_text_is_sealed_differently_each_time),
-        TEST(no_byte_may_change),    TEST(another_key_or_context_does_not_open),
-        TEST(the_format_is_frozen),  TEST(too_much_text_is_refused),
-        TEST(a_wiped_key_is_zeros),
+        TEST(what_was_sealed_opens),    TEST(the_same_text_is_sealed_differently_each_time),
+        TEST(no_byte_may_change),       TEST(another_key_or_context_does_not_open),
+        TEST(the_format_is_frozen),     TEST(the_key_of_one_text_opens_that_one_alone),
+        TEST(too_much_text_is_refused), TEST(a_wiped_key_is_zeros),
     };
 
     return cmocka_run_group_tests_name("aead", tests, NULL, NULL);

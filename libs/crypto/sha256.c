@@ -59,13 +59,23 @@ struct sha256 hmac_sha256(bytes key, bytes data)
     return hmac_of_parts(key, (const bytes[2]){ data });
 }
 
-struct sha256 hkdf_sha256(bytes secret, bytes salt, const char *purpose)
+struct sha256 hkdf_sha256_extract(bytes secret, bytes salt)
+{
+    return hmac_sha256(salt, secret);
+}
+
+struct sha256 hkdf_sha256_expand(const struct sha256 *extracted, const char *purpose)
 {
     static const uint8_t first_block[1] = { 1 };
-    struct sha256 extracted = hmac_sha256(salt, secret);
     const bytes info = { .data = (const uint8_t *)purpose, .size = strlen(purpose) };
-    struct sha256 key =
-        hmac_of_parts(sha256_bytes(&extracted), (const bytes[2]){ info, { first_block, 1 } });
+
+    return hmac_of_parts(sha256_bytes(extracted), (const bytes[2]){ info, { first_block, 1 } });
+}
+
+struct sha256 hkdf_sha256(bytes secret, bytes salt, const char *purpose)
+{
+    struct sha256 extracted = hkdf_sha256_extract(secret, salt);
+    struct sha256 key = hkdf_sha256_expand(&extracted, purpose);
 
     sha256_wipe(&extracted);
     return key;

@@ -40,6 +40,11 @@ struct sha256 hmac_sha256(bytes key, bytes data);
  * is a text of our own: keys for different purposes tell nothing of each other. */
 struct sha256 hkdf_sha256(bytes secret, bytes salt, const char *purpose) NONNULL;
 
+/* Its two halves, for who makes several keys of one secret: hkdf_sha256(secret, salt, purpose) is
+ * hkdf_sha256_expand(hkdf_sha256_extract(secret, salt), purpose). */
+struct sha256 hkdf_sha256_extract(bytes secret, bytes salt);
+struct sha256 hkdf_sha256_expand(const struct sha256 *extracted, const char *purpose) NONNULL;
+
 /* Takes as long for a difference in the first byte as for one in the last. */
 bool sha256_equal(const struct sha256 *a, const struct sha256 *b) NONNULL;
 
