@@ -6,6 +6,7 @@
 # counts as one failure; what is skipped is named.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
+export WEFT_TEST_DATA=${WEFT_TEST_DATA:-$(realpath -m ../shared/data)} # libs/testing/test_data.h
 
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT

@@ -3,6 +3,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/text.h"
 #include "libs/base/utf8.h"
+#include "libs/crypto/sha256.h"
 #include "libs/tlog/lines.h"
 
 #include <string.h>
