@@ -1,22 +1,16 @@
 #include "services/audit/audit_log.h"
 
 #include "libs/base/text.h"
-#include "libs/tlog/tile_edge.h"
-#include "libs/tlog/tile_reader.h"
-#include "libs/tlog/tlog_proof.h"
+#include "libs/tlog/tile.h"
+#include "services/audit/audit_log_internal.h"
 #include "services/audit/tile_writer.h"
-#include "services/audit/wal.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    DEFAULT_INTEGRATE_MS = 500,
-    MAX_WRITE_BYTES = 4 << 20, /* of one batch of appends: more would only make its first wait */
-};
+    MAX_WRITE_BYTES = 4 << 20
+}; /* of one batch of appends: more would only make its first wait */
 
 /* One call to audit_log_append(), on its caller's stack: the caller sleeps until it is done, so
  * that whoever writes may use its arena. */
@@ -28,44 +22,6 @@ struct unit {
     status result;
     bool is_done;
     struct unit *next;
-};
-
-/* A leaf that is durable and not in tiles. */
-struct pending {
-    uint8_t *data; /* owned */
-    size_t size;
-    int64_t since_us; /* on the monotonic clock */
-};
-
-struct published {
-    uint64_t size;
-    uint8_t *data; /* the checkpoint; owned */
-    size_t data_size;
-};
-
-struct audit_log {
-    struct files *files;
-    const struct note_signer *signer;
-    const struct clock *clock;
-    int64_t integrate_us;
-    struct wal wal; /* of whoever leads */
-
-    pthread_mutex_t integrating; /* held by the one who integrates; before lock */
-    struct tile_edge *edge;      /* of whoever integrates; its size is published.size */
-    bytes attempted;             /* malloc'ed: a checkpoint that may have been published or not */
-
-    pthread_mutex_t lock; /* over all that follows; never held while writing or reading files */
-    pthread_cond_t done;
-    struct unit *first_unit; /* what waits, oldest first */
-    struct unit **end_unit;
-    bool leading;    /* somebody writes for those that wait */
-    bool rotate;     /* before the next write */
-    bool recovering; /* what was replayed is in no tiles yet, and in no file of ours */
-    struct published published;
-    struct pending *pending; /* from published.size on */
-    size_t n_pending;
-    size_t n_admitted; /* pending, or waiting to be written */
-    size_t admitted_bytes;
 };
 
 static void lock(struct audit_log *log)
@@ -93,8 +49,7 @@ static uint8_t *duplicate(bytes data)
 
 /* ---- What is durable and not in tiles ---- */
 
-/* The lock is held, or nobody else knows the log yet. */
-static void add_pending(struct audit_log *log, bytes leaf)
+void audit_log_add_pending(struct audit_log *log, bytes leaf)
 {
     log->pending[log->n_pending++] = (struct pending){
         .data = duplicate(leaf),
@@ -103,8 +58,7 @@ static void add_pending(struct audit_log *log, bytes leaf)
     };
 }
 
-/* The lock is held. */
-static void drop_pending(struct audit_log *log, size_t n)
+void audit_log_drop_pending(struct audit_log *log, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         log->admitted_bytes -= log->pending[i].size;
@@ -117,47 +71,43 @@ static void drop_pending(struct audit_log *log, size_t n)
 
 /* ---- Integration ---- */
 
-/* The lock is held. */
-static void set_published(struct audit_log *log, uint64_t size, bytes checkpoint)
+static void set_checkpoint(struct published *published, uint64_t size, bytes checkpoint)
 {
-    free(log->published.data);
-    log->published = (struct published){ size, duplicate(checkpoint), checkpoint.size };
+    free(published->data);
+    *published = (struct published){ size, duplicate(checkpoint), checkpoint.size };
 }
 
-static bool same(bytes a, bytes b)
+void audit_log_set_published(struct audit_log *log, uint64_t size, bytes checkpoint)
 {
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+    set_checkpoint(&log->published, size, checkpoint);
+}
+
+static bool is_checkpoint(const struct published *published, bytes data)
+{
+    return data.size == published->data_size && memcmp(data.data, published->data, data.size) == 0;
 }
 
 /* A checkpoint on disk that is neither the last one nor one we tried to publish is another
  * writer's. */
 static status check_alone(struct audit_log *log, struct arena *arena)
 {
-    const bytes last = { log->published.data, log->published.data_size };
     bytes found;
 
     TRY(files_read(log->files, arena, "checkpoint", NOTE_MAX_BYTES, &found));
-    if (!same(found, last) && !(log->attempted.data != NULL && same(found, log->attempted))) {
+    if (!is_checkpoint(&log->published, found) && !is_checkpoint(&log->attempted, found)) {
         return status_error(arena, STATUS_FAILED_PRECONDITION,
                             "another writer has published a checkpoint");
     }
     return status_ok();
 }
 
-static void set_attempted(struct audit_log *log, bytes checkpoint)
-{
-    free((void *)(uintptr_t)log->attempted.data);
-    log->attempted =
-        checkpoint.data == NULL ? (bytes){ 0 } : (bytes){ duplicate(checkpoint), checkpoint.size };
-}
-
-static status publish(struct audit_log *log, struct arena *arena, const struct tile_edge *edge,
-                      bytes *ret_checkpoint)
+status audit_log_publish(struct audit_log *log, struct arena *arena, const struct tile_edge *edge,
+                         bytes *ret_checkpoint)
 {
     const struct merkle_tree tree = { .size = edge->size, .root = tile_edge_root(edge) };
 
     TRY(checkpoint_sign(arena, &tree, log->signer, ret_checkpoint));
-    set_attempted(log, *ret_checkpoint);
+    set_checkpoint(&log->attempted, edge->size, *ret_checkpoint);
     return files_replace(log->files, arena, "checkpoint", *ret_checkpoint);
 }
 
@@ -192,12 +142,11 @@ static status integrate_some(struct audit_log *log, struct arena *arena, size_t 
     TRY(check_alone(log, arena));
     *edge = *log->edge;
     TRY(tile_writer_add(log->files, arena, edge, leaves, n));
-    TRY(publish(log, arena, edge, &checkpoint));
+    TRY(audit_log_publish(log, arena, edge, &checkpoint));
     *log->edge = *edge;
-    set_attempted(log, (bytes){ 0 });
     lock(log);
-    set_published(log, edge->size, checkpoint);
-    drop_pending(log, n);
+    audit_log_set_published(log, edge->size, checkpoint);
+    audit_log_drop_pending(log, n);
     log->recovering = log->recovering && log->n_pending > 0;
     unlock(log);
     /* What stays of these is found at the next time, or does no harm. */
@@ -287,7 +236,7 @@ static void finish_units(struct audit_log *log, struct unit *units, status s)
         if (status_is_ok(s)) {
             unit->first = log->published.size + log->n_pending;
             for (size_t i = 0; i < unit->n_leaves; i++) {
-                add_pending(log, unit->leaves[i]);
+                audit_log_add_pending(log, unit->leaves[i]);
             }
         } else {
             log->n_admitted -= unit->n_leaves;
@@ -386,224 +335,4 @@ status audit_log_append(struct audit_log *log, struct arena *arena, const bytes 
     TRY(unit.result);
     *ret_first = unit.first;
     return status_ok();
-}
-
-/* ---- Reading ---- */
-
-void audit_log_state(struct audit_log *log, struct arena *arena, struct audit_log_state *ret_state)
-{
-    lock(log);
-    uint8_t *checkpoint = arena_alloc(arena, log->published.data_size + 1);
-    memcpy(checkpoint, log->published.data, log->published.data_size);
-    *ret_state = (struct audit_log_state){
-        .durable = log->published.size + log->n_pending,
-        .integrated = log->published.size,
-        .checkpoint = { checkpoint, log->published.data_size },
-    };
-    unlock(log);
-}
-
-/* When the leaf waits for its tiles, copies it and returns true; *ret_size: the published size. */
-static bool copy_pending(struct audit_log *log, struct arena *arena, uint64_t index,
-                         bytes *ret_leaf, uint64_t *ret_size)
-{
-    bool found = false;
-
-    lock(log);
-    *ret_size = log->published.size;
-    if (index >= *ret_size && index - *ret_size < log->n_pending) {
-        const struct pending *pending = &log->pending[index - *ret_size];
-        uint8_t *copy = arena_alloc(arena, pending->size + 1);
-        memcpy(copy, pending->data, pending->size);
-        *ret_leaf = (bytes){ copy, pending->size };
-        found = true;
-    }
-    unlock(log);
-    return found;
-}
-
-status audit_log_read(struct audit_log *log, struct arena *arena, uint64_t index, bytes *ret_leaf)
-{
-    struct tile_bundle *bundle = ARENA_NEW(arena, struct tile_bundle);
-    uint64_t size = 0;
-
-    if (copy_pending(log, arena, index, ret_leaf, &size)) {
-        return status_ok();
-    }
-    if (index >= size) {
-        return status_error(arena, STATUS_OUT_OF_RANGE, "the log has no entry %" PRIu64, index);
-    }
-    TRY(tile_read_bundle(log->files, arena, size, index / TILE_WIDTH, bundle));
-    *ret_leaf = bundle->entries[index % TILE_WIDTH];
-    return status_ok();
-}
-
-status audit_log_prove(struct audit_log *log, struct arena *arena, uint64_t index,
-                       bytes *ret_bundle)
-{
-    struct audit_log_state state;
-    struct tlog_proof proof = { .index = index };
-    struct tile_nodes nodes;
-
-    audit_log_state(log, arena, &state);
-    if (index >= state.integrated) {
-        return status_error(arena, STATUS_FAILED_PRECONDITION,
-                            "entry %" PRIu64 " is in no checkpoint yet", index);
-    }
-    tile_nodes_init(&nodes, log->files, state.integrated);
-    TRY(merkle_prove_inclusion(&nodes.nodes, arena, index, state.integrated, &proof.path));
-    proof.checkpoint = state.checkpoint;
-    *ret_bundle = tlog_proof_encode(arena, &proof);
-    return status_ok();
-}
-
-status audit_log_prove_consistency(struct audit_log *log, struct arena *arena, uint64_t old_size,
-                                   uint64_t *new_size, struct merkle_path *ret_path)
-{
-    struct audit_log_state state;
-    struct tile_nodes nodes;
-
-    audit_log_state(log, arena, &state);
-    uint64_t to = *new_size != 0 ? *new_size : state.integrated;
-    if (to > state.integrated) {
-        return status_error(arena, STATUS_OUT_OF_RANGE,
-                            "the checkpoint is of size %" PRIu64 ", less than %" PRIu64,
-                            state.integrated, to);
-    }
-    tile_nodes_init(&nodes, log->files, state.integrated);
-    TRY(merkle_prove_consistency(&nodes.nodes, arena, old_size, to, ret_path));
-    *new_size = to;
-    return status_ok();
-}
-
-/* ---- Opening ---- */
-
-/* Of a log that has never been: a checkpoint over nothing, before the first tile. */
-static status publish_empty(struct audit_log *log, struct arena *arena)
-{
-    struct files_names names = { 0 };
-    bytes checkpoint;
-
-    status s = files_list(log->files, arena, "tile", &names);
-    if (s.code != STATUS_NOT_FOUND) {
-        TRY(s);
-        return status_error(arena, STATUS_DATA_LOSS, "checkpoint: is missing, and there are tiles");
-    }
-    tile_edge_init(log->edge);
-    TRY(publish(log, arena, log->edge, &checkpoint));
-    set_attempted(log, (bytes){ 0 });
-    set_published(log, 0, checkpoint);
-    return status_ok();
-}
-
-static status read_published(struct audit_log *log, struct arena *arena)
-{
-    struct note_verifier verifier = note_signer_verifier(log->signer);
-    struct checkpoint checkpoint;
-    bytes data;
-
-    status s = files_read(log->files, arena, "checkpoint", NOTE_MAX_BYTES, &data);
-    if (s.code == STATUS_NOT_FOUND) {
-        return publish_empty(log, arena);
-    }
-    TRY(s);
-    s = checkpoint_open(arena, data, &verifier, &checkpoint);
-    if (!status_is_ok(s)) {
-        return status_error(arena, STATUS_DATA_LOSS, "checkpoint: %s", s.message);
-    }
-    TRY(tile_read_edge(log->files, arena, checkpoint.tree.size, log->edge));
-    struct sha256 root = tile_edge_root(log->edge);
-    if (!sha256_equal(&root, &checkpoint.tree.root)) {
-        return status_error(arena, STATUS_DATA_LOSS,
-                            "checkpoint: its root is not that of the tiles at size %" PRIu64,
-                            checkpoint.tree.size);
-    }
-    set_published(log, checkpoint.tree.size, data);
-    return status_ok();
-}
-
-struct replay_sink {
-    struct wal_sink sink;
-    struct audit_log *log;
-};
-
-static void replay_leaf(struct wal_sink *sink, bytes leaf)
-{
-    struct audit_log *log = ((struct replay_sink *)sink)->log;
-
-    /* Never more than was admitted, and one batch whose end was not told. */
-    assert(log->n_pending < 2 * AUDIT_LOG_MAX_PENDING_LEAVES);
-    add_pending(log, leaf);
-    log->n_admitted++;
-    log->admitted_bytes += leaf.size;
-}
-
-static status recover(struct audit_log *log, struct arena *arena)
-{
-    struct replay_sink sink = { .sink = { .leaf = replay_leaf }, .log = log };
-
-    TRY(read_published(log, arena));
-    TRY(wal_replay(log->files, arena, log->published.size, &sink.sink));
-    log->recovering = log->n_pending > 0;
-    status s = audit_log_integrate(log, arena);
-    return s.code == STATUS_RESOURCE_EXHAUSTED ? status_ok()
-                                               : s; /* reads go on; appends will ask */
-}
-
-static struct audit_log *audit_log_new(const struct audit_log_options *options)
-{
-    struct audit_log *log = calloc(1, sizeof *log);
-    struct tile_edge *edge = calloc(1, sizeof *edge);
-    struct pending *pending = calloc(2 * AUDIT_LOG_MAX_PENDING_LEAVES, sizeof *pending);
-
-    if (log == NULL || edge == NULL || pending == NULL) {
-        abort();
-    }
-    int64_t ms = options->integrate_ms != 0 ? options->integrate_ms : DEFAULT_INTEGRATE_MS;
-    *log = (struct audit_log){
-        .files = options->files,
-        .signer = options->signer,
-        .clock = options->clock,
-        .integrate_us = ms * 1000,
-        .edge = edge,
-        .end_unit = &log->first_unit,
-        .pending = pending,
-    };
-    wal_init(&log->wal, options->files);
-    pthread_mutex_init(&log->integrating, NULL);
-    pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->done, NULL);
-    return log;
-}
-
-status audit_log_open(const struct audit_log_options *options, struct arena *arena,
-                      struct audit_log **ret_log)
-{
-    assert(options->files != NULL && options->signer != NULL && options->clock != NULL);
-
-    struct audit_log *log = audit_log_new(options);
-    status s = recover(log, arena);
-    if (!status_is_ok(s)) {
-        audit_log_close(log);
-        return s;
-    }
-    *ret_log = log;
-    return status_ok();
-}
-
-void audit_log_close(struct audit_log *log)
-{
-    if (log == NULL) {
-        return;
-    }
-    wal_reset(&log->wal);
-    drop_pending(log, log->n_pending);
-    set_attempted(log, (bytes){ 0 });
-    pthread_cond_destroy(&log->done);
-    pthread_mutex_destroy(&log->lock);
-    pthread_mutex_destroy(&log->integrating);
-    free(log->published.data);
-    free(log->pending);
-    free(log->edge);
-    free(log);
 }
