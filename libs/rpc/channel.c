@@ -29,6 +29,7 @@ struct channel {
     struct runtime *runtime;
     grpc_channel *grpc;
     metric_label target;
+    const char *header_name, *header_value;
 };
 
 /* ---- The runtime ---- */
@@ -72,7 +73,7 @@ void runtime_stop(struct runtime *self)
 /* ---- What goes along with a call ---- */
 
 struct headers {
-    grpc_metadata entries[2];
+    grpc_metadata entries[3];
     size_t n;
 };
 
@@ -84,9 +85,13 @@ static void add_header(struct headers *headers, const char *name, const char *va
     };
 }
 
-static void headers_init(struct headers *headers, struct call *call, const struct span *span)
+static void headers_init(struct headers *headers, const struct channel *channel,
+                         struct call *call, const struct span *span)
 {
     headers->n = 0;
+    if (channel->header_name != NULL) {
+        add_header(headers, channel->header_name, channel->header_value);
+    }
     if (call->token != NULL && call->token[0] != '\0') {
         add_header(headers, "authorization", arena_printf(call->arena, "Bearer %s", call->token));
     }
@@ -250,7 +255,7 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
         span = client_span(self, call, name);
     }
     counter_add_of(COUNTER_client_attempt_started, labels, 1);
-    headers_init(&headers, call, traced ? &span : NULL);
+    headers_init(&headers, self, call, traced ? &span : NULL);
     exchange_init(&exchange);
     grpc_call *grpc = create_call(self, call->parent, name, deadline_of(self, call));
     run_exchange(&exchange, grpc, &headers, request);
@@ -301,7 +306,7 @@ static status channel_open_stream(struct peer *peer, struct call *call,
     if (carried->traced) {
         carried->span = client_span(self, call, name);
     }
-    headers_init(&headers, call, carried->traced ? &carried->span : NULL);
+    headers_init(&headers, self, call, carried->traced ? &carried->span : NULL);
     struct grpc_stream *stream = grpc_stream_start(&(struct grpc_stream_options){
         .is_client = true,
         .grpc_call = create_call(self, NULL, name, call->deadline_us),
@@ -390,6 +395,8 @@ struct channel *channel_new(struct runtime *runtime, const struct channel_option
     self->peer.ops = &channel_ops;
     self->runtime = runtime;
     self->target = metric_label_of(options->target);
+    self->header_name = options->header_name;
+    self->header_value = options->header_value;
     grpc_channel_credentials *credentials = credentials_of(options);
     self->grpc = grpc_channel_create(options->target, credentials, &all);
     grpc_channel_credentials_release(credentials);

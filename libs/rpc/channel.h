@@ -47,6 +47,8 @@ struct channel_options {
     const char *server_id;
     bool show_no_certificate; /* TLS with nothing of our own: to the bootstrap listener alone */
     int64_t keepalive_ms;     /* 0 means 20,000: a stream must not hang on a dead peer */
+    /* Sent with every call, for interfaces that ask for it; constants, or NULL. */
+    const char *header_name, *header_value;
 };
 
 /* The caller owns the channel: channel_free(), when no call uses it.  Does not connect yet. */

@@ -1,0 +1,101 @@
+#include "libs/mesh/keeper.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct keeper {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool poked, stopping;
+    struct keeper_task *tasks;
+};
+
+/* The lock is held. */
+static void wait_for_tick(struct keeper *self)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += KEEPER_TICK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!self->poked && !self->stopping &&
+           pthread_cond_timedwait(&self->wake, &self->lock, &until) == 0) {
+    }
+    self->poked = false;
+}
+
+static void *keep(void *data)
+{
+    struct keeper *self = data;
+
+    pthread_mutex_lock(&self->lock);
+    while (!self->stopping) {
+        struct keeper_task *tasks = self->tasks; /* added in front, never removed */
+        pthread_mutex_unlock(&self->lock);
+        for (struct keeper_task *task = tasks; task != NULL; task = task->next) {
+            task->tick(task);
+        }
+        pthread_mutex_lock(&self->lock);
+        if (!self->stopping) {
+            wait_for_tick(self);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return NULL;
+}
+
+struct keeper *keeper_new(void)
+{
+    struct keeper *self = calloc(1, sizeof *self);
+    pthread_condattr_t attributes;
+
+    if (self == NULL) {
+        abort();
+    }
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&self->thread, NULL, keep, self) != 0) {
+        abort();
+    }
+    return self;
+}
+
+void keeper_free(struct keeper *self)
+{
+    if (self == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&self->lock);
+    self->stopping = true;
+    pthread_cond_signal(&self->wake);
+    pthread_mutex_unlock(&self->lock);
+    pthread_join(self->thread, NULL);
+    pthread_cond_destroy(&self->wake);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+void keeper_add(struct keeper *self, struct keeper_task *task)
+{
+    pthread_mutex_lock(&self->lock);
+    task->next = self->tasks;
+    self->tasks = task;
+    self->poked = true;
+    pthread_cond_signal(&self->wake);
+    pthread_mutex_unlock(&self->lock);
+}
+
+void keeper_poke(struct keeper *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->poked = true;
+    pthread_cond_signal(&self->wake);
+    pthread_mutex_unlock(&self->lock);
+}
