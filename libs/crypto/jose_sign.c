@@ -6,6 +6,7 @@
 #include "libs/crypto/sha256.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { COORDINATE_BYTES = 32 };
@@ -108,15 +109,13 @@ static bytes claims_json(struct arena *arena, const struct jose_claims *claims)
 static const char *with_signature(struct arena *arena, const char *signed_text,
                                   const struct p256_key *key)
 {
-    const size_t size = strlen(signed_text);
     uint8_t raw[P256_SIGNATURE_BYTES];
 
     p256_sign(key, bytes_of(signed_text), raw);
     const char *signature = base64_encode(arena, (bytes){ raw, sizeof raw }, BASE64_URL);
-    char *token = (char *)secret_alloc(arena, size + 1 + strlen(signature) + 1);
-    memcpy(token, signed_text, size);
-    token[size] = '.';
-    memcpy(token + size + 1, signature, strlen(signature));
+    size_t size = strlen(signed_text) + 1 + strlen(signature) + 1;
+    char *token = (char *)secret_alloc(arena, size);
+    (void)snprintf(token, size, "%s.%s", signed_text, signature);
     return token;
 }
 

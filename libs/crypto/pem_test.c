@@ -56,8 +56,8 @@ static void a_broken_block_is_refused(void **state)
         "-----BEGIN CERTIFICATE-----\n\n-----END CERTIFICATE-----\n",
         "-----BEGIN CERTIFICATE-----MAEB-----END CERTIFICATE-----\n",
         "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nMAEB\n",
-        "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAEB\n"
-        "-----END CERTIFICATE-----\n",
+        ("-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAEB\n"
+         "-----END CERTIFICATE-----\n"),
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

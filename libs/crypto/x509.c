@@ -64,7 +64,6 @@ static status read_uri(struct arena *arena, const mbedtls_x509_crt *parsed,
         }
         uri = at->buf.tag == TAG_URI ? &at->buf : uri;
     }
-    *ret_id = (struct spiffe_id){ .text = "", .trust_domain = "", .path = "" };
     return uri == NULL ? status_ok() : spiffe_id_parse(arena, copy_bytes(arena, uri), ret_id);
 }
 
@@ -97,6 +96,7 @@ static status read_certificate(struct arena *arena, bytes der, mbedtls_x509_crt 
     }
     *certificate = (struct x509_certificate){
         .der = copy_bytes(arena, &parsed->raw),
+        .id = { .text = "", .trust_domain = "", .path = "" },
         .serial = copy_bytes(arena, &parsed->serial),
         .spki = copy_bytes(arena, &parsed->pk_raw),
         .not_before_ms = time_ms(&parsed->valid_from),

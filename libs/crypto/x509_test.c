@@ -11,7 +11,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
 
 static const int64_t now_ms = 1795000000000; /* in 2026 */
 
@@ -41,7 +41,7 @@ static struct authority authority_of(struct fixture *f, const char *trust_domain
                                            .key = authority.key,
                                            .trust_domain = trust_domain,
                                            .now_ms = now_ms - DAY_MS,
-                                           .lifetime_ms = (int64_t)10 * DAY_MS,
+                                           .lifetime_ms = 10 * DAY_MS,
                                        },
                                        &authority.der),
                   STATUS_OK);
@@ -154,8 +154,8 @@ static void the_time_is_the_callers(void **state)
         { 3 * DAY_MS + 1, 2 * DAY_MS, STATUS_UNAUTHENTICATED, "expired" },
         { -X509_BACKDATE_MS - 1, 2 * DAY_MS, STATUS_UNAUTHENTICATED, "not valid yet" },
         /* the authority's end, for which there is no grace */
-        { 9 * DAY_MS, 30 * (int64_t)DAY_MS, STATUS_OK, "" },
-        { 9 * DAY_MS + 1, 30 * (int64_t)DAY_MS, STATUS_UNAUTHENTICATED, "expired" },
+        { 9 * DAY_MS, 30 * DAY_MS, STATUS_OK, "" },
+        { 9 * DAY_MS + 1, 30 * DAY_MS, STATUS_UNAUTHENTICATED, "expired" },
     };
     struct fixture *f = *state;
 

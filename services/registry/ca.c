@@ -177,7 +177,6 @@ static struct authorities arrange(const struct ca_state *state, int64_t now_ms)
         signing.key = NULL; /* it never signs again */
         keep(&list, *next, now_ms);
         keep(&list, signing, now_ms);
-        next = &state->authorities[0]; /* both are in the list */
     } else {
         keep(&list, signing, now_ms);
         if (next != NULL) {

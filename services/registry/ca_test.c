@@ -13,6 +13,7 @@
 #include "libs/testing/temp_folder.h"
 #include "services/registry/ca_store.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -75,7 +76,9 @@ static status reopen(struct fixture *f)
 {
     ca_close(f->ca);
     f->ca = NULL;
-    return ca_open(f->arena, &f->options, &f->ca);
+    status s = ca_open(f->arena, &f->options, &f->ca);
+    assert(!status_is_ok(s) || f->ca != NULL);
+    return s;
 }
 
 static status commit(struct fixture *f, const struct store_write *write)
