@@ -45,17 +45,27 @@ static struct finding bad(enum verdict verdict, const char *found, const char *n
 
 /* ---- The machine ---- */
 
+static bool is_set(const char *value)
+{
+    return value != NULL && value[0] != '\0';
+}
+
 /* Which packages are missing is known to the script that starts us, which installs them. */
 static struct finding check_packages(struct arena *arena, const struct home *home)
 {
     const char *missing = getenv("WEFT_MISSING_PACKAGES");
+    const char *missing_for_tests = getenv("WEFT_MISSING_TEST_PACKAGES");
 
     (void)home;
-    if (missing == NULL || missing[0] == '\0') {
-        return well("all that the build and the tests need are installed");
+    if (is_set(missing)) {
+        return bad(VERDICT_FAIL, arena_printf(arena, "missing: %s", missing),
+                   "./weft up installs them");
     }
-    return bad(VERDICT_FAIL, arena_printf(arena, "missing: %s", missing),
-               "./weft up installs what the build needs, ./weft test what the tests need");
+    if (is_set(missing_for_tests)) {
+        return bad(VERDICT_WARN, arena_printf(arena, "missing for tests: %s", missing_for_tests),
+                   "./weft test installs them");
+    }
+    return well("all that the build and the tests need are installed");
 }
 
 struct finding check_space(struct arena *arena, const char *path, uint64_t free_bytes,
