@@ -1,0 +1,54 @@
+/* segments - the files that parts lie in, open and mapped.
+ *
+ * One for each file, shared by the parts in it; a file that no part is in any more is closed and
+ * removed.  Mapped bytes cost memory where they are touched alone.  Locked inside.
+ */
+
+#ifndef SERVICES_SEARCH_SEGMENTS_H_
+#define SERVICES_SEARCH_SEGMENTS_H_
+
+#include "libs/base/files.h"
+#include "services/search/part_writer.h"
+
+#include <pthread.h>
+
+struct segment {
+    struct segment *next;
+    uint64_t number;
+    char *name; /* owned */
+    struct file *file;
+    bytes data;
+    size_t n_uses;
+    uint64_t live_bytes; /* of the extents in use */
+};
+
+struct segments {
+    struct files *files;
+    pthread_mutex_t lock;
+    struct segment *first;
+};
+
+void segments_init(struct segments *self, struct files *files) NONNULL;
+void segments_reset(struct segments *self) NONNULL;
+
+const char *segment_name(struct arena *arena, uint64_t number) NONNULL RETURNS_NONNULL;
+
+/* Uses an extent, opening its file where that is not open.
+ *
+ * DATA_LOSS: the file is gone, or ends before the extent. */
+status segments_use(struct segments *self, struct arena *arena, const struct extent *extent,
+                    bytes *ret_data, const char **ret_name) NONNULL;
+/* Ends the use.  With the last, the file is closed, and removed as well; where that fails it is
+ * removed by the next start. */
+void segments_release(struct segments *self, const struct extent *extent) NONNULL;
+
+/* Closes a file that is to be forgotten, whatever uses it has; OK when it is not open. */
+void segments_close(struct segments *self, uint64_t number) NONNULL;
+
+/* Whether most of the file that the extent is in is in no use. */
+bool segments_is_wasteful(struct segments *self, const struct extent *extent) NONNULL;
+
+/* Removes the files of segments that are not in use: a crash left them. */
+status segments_sweep(struct segments *self, struct arena *arena) NONNULL;
+
+#endif
