@@ -51,6 +51,12 @@ static void undo_dead(struct change *change)
     pthread_rwlock_unlock(&collection->lock);
 }
 
+/* Where that fails, the next start does it. */
+static void remove_segment(struct upkeep *self)
+{
+    (void)files_remove(self->engine->files, self->arena, segment_name(self->arena, self->segment));
+}
+
 static void give_up(struct upkeep *self)
 {
     for (size_t i = 0; i < self->n_changes; i++) {
@@ -61,15 +67,17 @@ static void give_up(struct upkeep *self)
         self->engine->sweep_wanted = true;
         return;
     }
-    (void)files_remove(self->engine->files, self->arena, segment_name(self->arena, self->segment));
+    remove_segment(self);
 }
 
 void upkeep_end(struct upkeep *self)
 {
-    segment_writer_reset(&self->writer);
     if (!self->committed) {
         give_up(self);
+    } else if (self->writer.offset == 0) {
+        remove_segment(self);
     }
+    segment_writer_reset(&self->writer);
     for (size_t i = 0; i < self->n_changes; i++) {
         change_reset(&self->changes[i]);
     }
@@ -395,8 +403,11 @@ status upkeep_commit(struct upkeep *self, uint64_t flushed)
     struct search_engine *engine = self->engine;
     status failure = status_ok();
 
-    TRY(segment_writer_finish(&self->writer));
-    TRY(open_all(self));
+    if (self->writer.offset > 0) {
+        TRY(segment_writer_finish(&self->writer));
+        TRY(files_sync_folder(engine->files, self->arena, SEGMENT_FOLDER));
+        TRY(open_all(self));
+    }
     self->in_doubt = true;
     TRY(write_manifest(self, flushed));
     self->committed = true;

@@ -109,14 +109,14 @@ static struct old_posting *add_posting(struct build *build)
 }
 
 /* Adds the living documents of one input's list. */
-static status gather(struct build *build, size_t input, struct list list, size_t field)
+static status gather(struct build *build, size_t input, const struct part_list *list, size_t field)
 {
     const struct source *source = build->inputs[input].source;
-    bool is_text = build->schema->fields[field].kind == FIELD_TEXT;
+    bool has_positions = build->schema->fields[field].kind == FIELD_TEXT && list->term.size > 0;
     const double *numbers = NULL;
 
     TRY(source_numbers(source, build->scratch, field, &numbers));
-    struct cursor *cursor = cursor_new(source, build->scratch, list, is_text);
+    struct cursor *cursor = cursor_new(source, build->scratch, list->list, has_positions);
     for (size_t rank = 0; cursor->doc != NO_DOC; rank++) {
         uint32_t doc = build->new_docs[input][cursor->doc];
         if (doc != NO_DOC) {
@@ -226,7 +226,7 @@ static status build_list(struct build *build, struct arena *arena, size_t field,
     build->n_postings = 0;
     for (size_t i = 0; i < build->n_inputs; i++) {
         if (!walks[i].done && bytes_compare(walks[i].at.term, term) == 0) {
-            TRY(gather(build, i, walks[i].at.list, field));
+            TRY(gather(build, i, &walks[i].at, field));
             TRY(walk_next(build, arena, i, &walks[i]));
         }
     }

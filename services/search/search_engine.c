@@ -114,6 +114,7 @@ static status load(struct search_engine *engine, struct arena *arena)
 {
     struct manifest manifest;
 
+    TRY(files_make_folder(engine->files, arena, SEGMENT_FOLDER));
     TRY(manifest_read(engine->files, arena, &manifest));
     engine->flushed = manifest.flushed;
     engine->next_segment = manifest.next_segment;

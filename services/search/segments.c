@@ -34,7 +34,7 @@ void segments_reset(struct segments *self)
 
 const char *segment_name(struct arena *arena, uint64_t number)
 {
-    return arena_printf(arena, "segment-%016" PRIx64, number);
+    return arena_printf(arena, SEGMENT_FOLDER "/%016" PRIx64, number);
 }
 
 static struct segment **find(struct segments *self, uint64_t number)
@@ -161,11 +161,11 @@ status segments_sweep(struct segments *self, struct arena *arena)
 {
     struct files_names names;
 
-    TRY(files_list(self->files, arena, "", &names));
+    TRY(files_list(self->files, arena, SEGMENT_FOLDER, &names));
     for (size_t i = 0; i < names.n_names; i++) {
         uint64_t number = 0;
-        if (sscanf(names.names[i], "segment-%16" SCNx64, &number) == 1 && !is_used(self, number)) {
-            TRY(files_remove(self->files, arena, names.names[i]));
+        if (sscanf(names.names[i], "%16" SCNx64, &number) == 1 && !is_used(self, number)) {
+            TRY(files_remove(self->files, arena, segment_name(arena, number)));
         }
     }
     return status_ok();

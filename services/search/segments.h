@@ -12,6 +12,8 @@
 
 #include <pthread.h>
 
+#define SEGMENT_FOLDER "segments"
+
 struct segment {
     struct segment *next;
     uint64_t number;

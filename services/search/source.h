@@ -4,7 +4,7 @@
  *
  * Inside, documents have numbers from 0 up.  For each field and term there is a list of the
  * documents that have it, in order of their numbers; the term "" lists all that have the field
- * at all.  Lists of text fields say how often the term is there, and where.
+ * at all.  Lists of text fields, but for the one of "", say how often the term is there, and where.
  *
  * Documents that were replaced or removed stay until the next merge, as dead ones: dead_docs
  * says which, and by how many each list is shorter for it, so that statistics, and with them

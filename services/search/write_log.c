@@ -33,7 +33,7 @@ struct write_log {
 
 static const char *name_of(struct arena *arena, uint64_t follows)
 {
-    return arena_printf(arena, "log-%016" PRIx64, follows);
+    return arena_printf(arena, LOG_FOLDER "/%016" PRIx64, follows);
 }
 
 /* ---- Reading ---- */
@@ -194,12 +194,12 @@ static status find_files(struct files *files, struct arena *arena, uint64_t **re
 {
     struct files_names names;
 
-    TRY(files_list(files, arena, "", &names));
+    TRY(files_list(files, arena, LOG_FOLDER, &names));
     uint64_t *follows = ARENA_NEW_ARRAY(arena, uint64_t, names.n_names);
     size_t n = 0;
     for (size_t i = 0; i < names.n_names; i++) {
         int end = 0;
-        if (sscanf(names.names[i], "log-%16" SCNx64 "%n", &follows[n], &end) == 1 && end == 20 &&
+        if (sscanf(names.names[i], "%16" SCNx64 "%n", &follows[n], &end) == 1 && end == 16 &&
             names.names[i][end] == '\0') {
             n++;
         }
@@ -231,8 +231,8 @@ static status replay_all(struct replay *replay, struct arena *arena)
 status write_log_open(struct files *files, struct arena *arena, uint64_t after,
                       write_log_apply *apply, void *data, struct write_log **ret_log)
 {
+    TRY(files_make_folder(files, arena, LOG_FOLDER));
     struct write_log *log = calloc(1, sizeof *log);
-
     if (log == NULL) {
         abort();
     }
@@ -315,7 +315,7 @@ static status begin_file(struct write_log *log, struct arena *arena, bytes paylo
     TRY(files_open(log->files, arena, name, FILES_WRITE, &file));
     status s = write_synced(file, arena, 0, text_bytes(&out));
     if (status_is_ok(s)) {
-        s = files_sync_folder(log->files, arena, "");
+        s = files_sync_folder(log->files, arena, LOG_FOLDER);
     }
     if (!status_is_ok(s)) {
         file_close(file);

@@ -3,7 +3,7 @@
  * Frames in files.  A frame is written and synced as one; it has the next number, or it was
  * never acknowledged:
  *
- *     log-<follows>   "WLOG" version  follows  crc     follows: the last frame before this file
+ *     log/<follows>   "WLOG" version  follows  crc     follows: the last frame before this file
  *                     "WFRM" crc  sequence  size  payload
  *                     ...
  *
@@ -31,6 +31,9 @@
 enum { MAX_FRAME_BYTES = 32 * 1024 * 1024 };
 
 struct write_log;
+
+/* A folder of its own, so that syncing it says nothing of the manifest, nor the other way. */
+#define LOG_FOLDER "log"
 
 /* One frame of a file: payload is where it stands in data. */
 struct log_frame {
