@@ -18,7 +18,7 @@ struct subscriber {
     struct subscriber *previous;
     struct ads_service *service;
     struct stream *stream;
-    struct catalogue_watcher watcher;
+    struct watcher watcher;
     uint64_t serial;
     const char *spiffe_id; /* the call's */
     pthread_mutex_t lock;

@@ -45,7 +45,7 @@ struct catalogue {
     uint64_t first_revision;
     uint64_t revision;
     uint64_t last_token;
-    struct catalogue_watcher *watchers;
+    struct watchers watchers;
 };
 
 static void known_service_free(void *value)
@@ -87,7 +87,7 @@ void catalogue_free(struct catalogue *catalogue)
     if (catalogue == NULL) {
         return;
     }
-    assert(catalogue->watchers == NULL);
+    assert(catalogue->watchers.first == NULL);
     map_reset(&catalogue->services, known_service_free);
     (void)pthread_mutex_destroy(&catalogue->lock);
     free(catalogue);
@@ -107,9 +107,7 @@ static void unlock(struct catalogue *self)
 static void changed(struct catalogue *self, struct known_service *service)
 {
     service->revision = ++self->revision;
-    for (struct catalogue_watcher *at = self->watchers; at != NULL; at = at->next) {
-        at->wake(at->object);
-    }
+    watchers_wake(&self->watchers);
 }
 
 /* ---- Entries of a service ---- */
@@ -508,28 +506,16 @@ struct catalogue_counts catalogue_counts(struct catalogue *catalogue)
 
 /* ---- Watching ---- */
 
-void catalogue_watch(struct catalogue *catalogue, struct catalogue_watcher *watcher)
+void catalogue_watch(struct catalogue *catalogue, struct watcher *watcher)
 {
     lock(catalogue);
-    watcher->previous = NULL;
-    watcher->next = catalogue->watchers;
-    if (watcher->next != NULL) {
-        watcher->next->previous = watcher;
-    }
-    catalogue->watchers = watcher;
+    watchers_add(&catalogue->watchers, watcher);
     unlock(catalogue);
 }
 
-void catalogue_unwatch(struct catalogue *catalogue, struct catalogue_watcher *watcher)
+void catalogue_unwatch(struct catalogue *catalogue, struct watcher *watcher)
 {
     lock(catalogue);
-    if (watcher->previous != NULL) {
-        watcher->previous->next = watcher->next;
-    } else {
-        catalogue->watchers = watcher->next;
-    }
-    if (watcher->next != NULL) {
-        watcher->next->previous = watcher->previous;
-    }
+    watchers_remove(&catalogue->watchers, watcher);
     unlock(catalogue);
 }

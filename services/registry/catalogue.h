@@ -33,6 +33,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "services/registry/instance.h"
+#include "services/registry/watchers.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -124,18 +125,9 @@ struct catalogue_counts catalogue_counts(struct catalogue *catalogue) NONNULL;
 
 /* ---- Watching ---- */
 
-/* Whoever wants to know that something changed: wake() is called after each change, on the thread
- * that made it and under the catalogue's lock, so it must not block nor ask the catalogue; it
- * tells its own thread to come and read. */
-struct catalogue_watcher {
-    void (*wake)(void *object);
-    void *object;
-    struct catalogue_watcher *next;
-    struct catalogue_watcher *previous;
-};
-
-/* Borrows the watcher until catalogue_unwatch(); after that, wake() is not called any more. */
-void catalogue_watch(struct catalogue *catalogue, struct catalogue_watcher *watcher) NONNULL;
-void catalogue_unwatch(struct catalogue *catalogue, struct catalogue_watcher *watcher) NONNULL;
+/* wake() is called after each change.  Borrows the watcher until catalogue_unwatch(); after that,
+ * it is not called any more. */
+void catalogue_watch(struct catalogue *catalogue, struct watcher *watcher) NONNULL;
+void catalogue_unwatch(struct catalogue *catalogue, struct watcher *watcher) NONNULL;
 
 #endif

@@ -9,7 +9,7 @@ struct fixture {
     struct fake_clock clock;
     struct catalogue *catalogue;
     struct arena *arena;
-    struct catalogue_watcher watcher;
+    struct watcher watcher;
     int wakes;
 };
 
@@ -27,7 +27,7 @@ static int set_up(void **state)
     f = (struct fixture){ .arena = arena_new() };
     fake_clock_init(&f.clock, 1700000000000);
     f.catalogue = catalogue_new(&(struct catalogue_options){ .clock = &f.clock.clock });
-    f.watcher = (struct catalogue_watcher){ .wake = count_wake, .object = &f };
+    f.watcher = (struct watcher){ .wake = count_wake, .object = &f };
     catalogue_watch(f.catalogue, &f.watcher);
     *state = &f;
     return 0;
@@ -355,7 +355,7 @@ static void a_full_catalogue_refuses_a_new_service_or_instance(void **state)
 static void who_stopped_watching_is_not_woken(void **state)
 {
     struct fixture *f = *state;
-    struct catalogue_watcher second = { .wake = count_wake, .object = f };
+    struct watcher second = { .wake = count_wake, .object = f };
 
     catalogue_watch(f->catalogue, &second);
     (void)add(f, "tenant", "a", 1);

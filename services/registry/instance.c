@@ -14,12 +14,17 @@ static bool is_of(const char *text, const char *allowed)
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-bool instance_name_is_valid(const char *name)
+bool instance_id_is_valid(const char *id)
 {
-    size_t size = strnlen(name, INSTANCE_MAX_NAME_BYTES + 1);
+    size_t size = strnlen(id, INSTANCE_MAX_NAME_BYTES + 1);
 
-    return size > 0 && size <= INSTANCE_MAX_NAME_BYTES && name[0] >= 'a' && name[0] <= 'z' &&
-           name[size - 1] != '-' && is_of(name, LOWER DIGITS "-");
+    return size > 0 && size <= INSTANCE_MAX_NAME_BYTES && id[0] != '-' && id[size - 1] != '-' &&
+           is_of(id, LOWER DIGITS "-");
+}
+
+bool service_name_is_valid(const char *name)
+{
+    return instance_id_is_valid(name) && name[0] >= 'a' && name[0] <= 'z';
 }
 
 /* ---- Endpoints ---- */
@@ -100,14 +105,6 @@ status endpoint_parse(struct arena *arena, const char *field, const char *text,
 
 /* ---- Instances ---- */
 
-static status check_name(struct arena *arena, const char *field, const char *name)
-{
-    if (!instance_name_is_valid(name)) {
-        return status_bad_field(arena, field, "'%.80s' is not a lower-case DNS label", name);
-    }
-    return status_ok();
-}
-
 static status check_word(struct arena *arena, const char *field, const char *word)
 {
     if (strnlen(word, INSTANCE_MAX_WORD_BYTES + 1) > INSTANCE_MAX_WORD_BYTES) {
@@ -139,8 +136,15 @@ status instance_check(struct arena *arena, const struct instance *instance)
 {
     struct endpoint unused;
 
-    TRY(check_name(arena, "service", instance->service));
-    TRY(check_name(arena, "instance_id", instance->id));
+    if (!service_name_is_valid(instance->service)) {
+        return status_bad_field(arena, "service",
+                                "'%.80s' is no lower-case DNS label that begins with a letter",
+                                instance->service);
+    }
+    if (!instance_id_is_valid(instance->id)) {
+        return status_bad_field(arena, "instance_id", "'%.80s' is no lower-case DNS label",
+                                instance->id);
+    }
     TRY(check_word(arena, "version", instance->version));
     TRY(check_word(arena, "locality.region", instance->locality.region));
     TRY(check_word(arena, "locality.zone", instance->locality.zone));

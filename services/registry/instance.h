@@ -64,7 +64,9 @@ struct instance {
 };
 
 /* A lower-case DNS label that begins with a letter: "tenant", "search-2". */
-bool instance_name_is_valid(const char *name) NONNULL;
+bool service_name_is_valid(const char *name) NONNULL;
+/* The same; it may begin with a digit, as ULIDs do. */
+bool instance_id_is_valid(const char *id) NONNULL;
 
 /* Of "127.0.0.1:7443" or "[::1]:7443"; the address is in arena.  Any address but an unspecified
  * one ("0.0.0.0"), to which nobody can connect.

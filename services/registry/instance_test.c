@@ -55,13 +55,17 @@ static void names_are_dns_labels(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof valid / sizeof valid[0]; i++) {
-        assert_true(instance_name_is_valid(valid[i]));
+        assert_true(service_name_is_valid(valid[i]));
     }
     for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++) {
-        if (instance_name_is_valid(invalid[i])) {
+        if (service_name_is_valid(invalid[i])) {
             fail_msg("'%s' was accepted", invalid[i]);
         }
     }
+    assert_true(instance_id_is_valid("01hgw2n7x5"));
+    assert_true(instance_id_is_valid("1"));
+    assert_false(instance_id_is_valid("-1"));
+    assert_false(instance_id_is_valid("1-"));
 }
 
 static char too_long[INSTANCE_MAX_SPIFFE_ID_BYTES + 2];

@@ -45,7 +45,7 @@ static status check_rule(struct arena *arena, size_t i, const PolicyRule *rule)
         return status_bad_field(arena, arena_printf(arena, "policy.rules[%zu].source", i),
                                 "'%.80s' is no path of a SPIFFE ID", rule->source);
     }
-    if (strcmp(rule->service, "*") != 0 && !instance_name_is_valid(rule->service)) {
+    if (strcmp(rule->service, "*") != 0 && !service_name_is_valid(rule->service)) {
         return status_bad_field(arena, arena_printf(arena, "policy.rules[%zu].service", i),
                                 "'%.80s' is no service's name", rule->service);
     }

@@ -77,7 +77,7 @@ static status parse_instance_token(const struct call *call, const char *token,
         *ret_service = arena_printf(call->arena, "%.*s", (int)(slash - token), token);
         *ret_id = slash + 1;
     }
-    if (!instance_name_is_valid(*ret_service) || !instance_name_is_valid(*ret_id)) {
+    if (!service_name_is_valid(*ret_service) || !instance_id_is_valid(*ret_id)) {
         return status_bad_field(call->arena, "page_token",
                                 "'%.130s' did not come from ListInstances", token);
     }
