@@ -15,6 +15,8 @@ typedef Weft__Registry__V1__LeaseResponse LeaseResponse;
 
 struct leases {
     struct leases_options options;
+    void (*lost)(void *object);
+    void *lost_object;
     pthread_mutex_t lock; /* over the list */
     struct lease *first;
     _Atomic int n_draining;
@@ -93,6 +95,12 @@ void leases_tick(struct leases *leases)
         }
     }
     (void)pthread_mutex_unlock(&leases->lock);
+}
+
+void leases_on_lost(struct leases *leases, void (*lost)(void *object), void *object)
+{
+    leases->lost = lost;
+    leases->lost_object = object;
 }
 
 void leases_progress(void *leases)
@@ -329,8 +337,8 @@ static void let_go(struct lease *self)
         return;
     }
     catalogue_lose(options->catalogue, self->service, self->id, self->token);
-    if (options->on_lost != NULL) {
-        options->on_lost(options->on_lost_object);
+    if (self->leases->lost != NULL) {
+        self->leases->lost(self->leases->lost_object);
     }
 }
 

@@ -38,8 +38,6 @@ struct leases_options {
     struct policy_board *board;  /* required */
     const struct clock *clock;   /* required */
     const char *trust_domain;    /* required */
-    void (*on_lost)(void *object); /* NULL for none: catalogue_step() is due soon */
-    void *on_lost_object;
 };
 
 /* The caller owns them: leases_free(), after the server has stopped. */
@@ -52,6 +50,11 @@ void leases_tick(struct leases *leases) NONNULL;
 
 /* Those that drain look whether their clients know by now: for ads_service_on_progress(). */
 void leases_progress(void *leases) NONNULL;
+
+/* Calls lost(object) when an instance was lost, so that catalogue_step() is due soon: on a thread
+ * of the server, and it must not block.  Set once, before the server starts. */
+void leases_on_lost(struct leases *leases, void (*lost)(void *object), void *object)
+    NONNULL_ARGS(1, 2);
 
 /* A stream's events.  Its state is a lease. */
 status leases_open(struct leases *leases, struct stream *stream, void **ret_state) NONNULL;

@@ -293,6 +293,20 @@ static status check_update(struct call *call,
     return status_ok();
 }
 
+/* Here first, then by everybody else. */
+static status put_in_force(const struct registry_service *self, struct arena *arena,
+                           uint64_t revision, bytes packed)
+{
+    Weft__Registry__V1__Policy *policy;
+
+    TRY(policy_unpack(arena, packed, &policy));
+    if (self->options.enforce != NULL) {
+        self->options.enforce(self->options.enforce_object, policy);
+    }
+    policy_board_publish(self->options.board, revision, packed);
+    return status_ok();
+}
+
 static status update_policy(struct call *call,
                             const Weft__Registry__V1__UpdatePolicyRequest *request,
                             Weft__Registry__V1__UpdatePolicyResponse *response)
@@ -310,7 +324,7 @@ static status update_policy(struct call *call,
                 arena_printf(call->arena, "policy:mesh@%" PRIu64, revision),
                 clock_wall_ms(self->options.clock));
     TRY(store_commit(store_of(call), call->arena, write));
-    policy_board_publish(self->options.board, revision, packed);
+    TRY(put_in_force(self, call->arena, revision, packed));
     struct policy_receipt receipt =
         policy_board_wait(self->options.board, call->arena, revision, timeout_ms);
     response->receipt = receipt_message(call->arena, &receipt);
@@ -330,8 +344,7 @@ status registry_service_load_policy(struct registry_service *service, struct are
         registry_store_put_policy(write, arena, revision, packed);
         TRY(store_commit(service->options.store, arena, write));
     }
-    policy_board_publish(service->options.board, revision, packed);
-    return status_ok();
+    return put_in_force(service, arena, revision, packed);
 }
 
 /* ---- Leases ---- */

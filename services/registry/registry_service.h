@@ -14,7 +14,7 @@
 
 struct registry_service;
 
-/* All required; borrowed, and must outlive the service. */
+/* All required but the last two; borrowed, and must outlive the service. */
 struct registry_service_options {
     struct catalogue *catalogue;
     struct ads_service *ads;
@@ -22,6 +22,9 @@ struct registry_service_options {
     struct policy_board *board;
     struct store *store;
     const struct clock *clock;
+    /* Makes our own guard obey a policy, before the others are told; any thread. */
+    void (*enforce)(void *object, const Weft__Registry__V1__Policy *policy);
+    void *enforce_object;
 };
 
 /* The caller owns the service: registry_service_free(), after the server has stopped. */

@@ -45,6 +45,7 @@ struct fixture {
     struct peer *peer;
     struct call call;
     int n_lost;
+    uint64_t enforced; /* revision */
 };
 
 static void note_lost(void *object)
@@ -52,6 +53,13 @@ static void note_lost(void *object)
     struct fixture *f = object;
 
     f->n_lost++;
+}
+
+static void note_policy(void *object, const Weft__Registry__V1__Policy *policy)
+{
+    struct fixture *f = object;
+
+    f->enforced = policy->revision;
 }
 
 static void make_services(struct fixture *f)
@@ -74,9 +82,8 @@ static void make_services(struct fixture *f)
         .board = f->board,
         .clock = &f->clock.clock,
         .trust_domain = "weft",
-        .on_lost = note_lost,
-        .on_lost_object = f,
     });
+    leases_on_lost(f->leases, note_lost, f);
     ads_service_on_progress(f->ads, leases_progress, f->leases);
     f->service = registry_service_new(&(struct registry_service_options){
         .catalogue = f->catalogue,
@@ -85,6 +92,8 @@ static void make_services(struct fixture *f)
         .board = f->board,
         .store = &f->store.store,
         .clock = &f->clock.clock,
+        .enforce = note_policy,
+        .enforce_object = f,
     });
 }
 
@@ -554,6 +563,7 @@ static void a_policy_outlives_the_process(void **state)
     assert_status(registry_service_load_policy(f->service, f->call.arena), STATUS_OK);
     loopback_peer_init(&f->loopback, &registry_service_methods, f->service);
     assert_int_equal(policy_now(f)->revision, 2);
+    assert_int_equal(f->enforced, 2);
     assert_string_equal(policy_now(f)->rules[0]->source, "agent/*");
 }
 

@@ -1,0 +1,172 @@
+#include "services/registry/housekeeping.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { SECOND_MS = 1000, HOUR_MS = 3600 * 1000 };
+
+struct housekeeping {
+    struct housekeeping_options options;
+    pthread_mutex_t lock;
+    pthread_cond_t nudged;
+    bool is_nudged;
+    bool stops;
+    pthread_t thread;
+    /* The thread's own; monotonic milliseconds. */
+    bool is_settled;
+    int64_t next_second_ms;
+    int64_t next_hour_ms;
+    int64_t next_renewal_ms;
+};
+
+static void complain(const struct housekeeping *self, const char *what, status s)
+{
+    if (!status_is_ok(s)) {
+        LOG(self->options.log, LEVEL_ERROR, NULL, "housekeeping", log_text("what", what),
+            log_text("error", s.message));
+    }
+}
+
+status housekeeping_load_entries(const struct housekeeping_options *options, struct arena *arena)
+{
+    bytes json;
+
+    TRY(files_read(options->founding->files, arena, options->entries_file, ENTRIES_MAX_FILE_BYTES,
+                   &json));
+    return entries_load(options->entries, arena, json);
+}
+
+static void each_second(struct housekeeping *self, struct arena *arena)
+{
+    leases_tick(self->options.leases);
+    complain(self, "read the entries", housekeeping_load_entries(&self->options, arena));
+    if (!self->is_settled && xds_resources_settled_in_ms(self->options.resources) == 0) {
+        self->is_settled = true;
+        ads_service_wake(self->options.ads);
+    }
+}
+
+static void each_hour(struct housekeeping *self, struct arena *arena)
+{
+    bool changed = false;
+
+    complain(self, "look after the authorities", ca_step(self->options.ca, arena, &changed));
+    if (changed) {
+        complain(self, "write the bundle", founding_write_bundle(self->options.founding, arena));
+        entries_touch(self->options.entries);
+    }
+}
+
+/* Tried again in an hour when it fails: the SVID is good for 16 more. */
+static void renew(struct housekeeping *self, struct arena *arena, int64_t now)
+{
+    status s = founding_issue_own_svid(self->options.founding, arena);
+
+    complain(self, "renew our own SVID", s);
+    self->next_renewal_ms = now + (status_is_ok(s) ? FOUNDING_RENEW_MS : HOUR_MS);
+}
+
+/* Returns how long to sleep. */
+static int64_t do_what_is_due(struct housekeeping *self)
+{
+    struct arena *arena = arena_new();
+    int64_t now = clock_monotonic_ms(self->options.clock);
+    int64_t due = catalogue_step(self->options.catalogue);
+
+    if (now >= self->next_second_ms) {
+        self->next_second_ms = now + SECOND_MS;
+        each_second(self, arena);
+    }
+    if (now >= self->next_hour_ms) {
+        self->next_hour_ms = now + HOUR_MS;
+        each_hour(self, arena);
+    }
+    if (now >= self->next_renewal_ms) {
+        renew(self, arena, now);
+    }
+    arena_free(arena);
+    return due >= 0 && due < SECOND_MS ? due : SECOND_MS;
+}
+
+static void sleep_for(struct housekeeping *self, int64_t ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_mutex_lock(&self->lock);
+    while (!self->stops && !self->is_nudged &&
+           pthread_cond_timedwait(&self->nudged, &self->lock, &until) == 0) {
+    }
+    self->is_nudged = false;
+    (void)pthread_mutex_unlock(&self->lock);
+}
+
+static bool stops(struct housekeeping *self)
+{
+    (void)pthread_mutex_lock(&self->lock);
+    bool answer = self->stops;
+    (void)pthread_mutex_unlock(&self->lock);
+    return answer;
+}
+
+static void *run(void *data)
+{
+    struct housekeeping *self = data;
+
+    while (!stops(self)) {
+        sleep_for(self, do_what_is_due(self));
+    }
+    return NULL;
+}
+
+struct housekeeping *housekeeping_new(const struct housekeeping_options *options)
+{
+    struct housekeeping *self = calloc(1, sizeof *self);
+    pthread_condattr_t monotonic;
+    int64_t now = clock_monotonic_ms(options->clock);
+
+    if (self == NULL) {
+        abort();
+    }
+    self->options = *options;
+    self->next_renewal_ms = now + FOUNDING_RENEW_MS;
+    (void)pthread_mutex_init(&self->lock, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&self->nudged, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&self->thread, NULL, run, self) != 0) {
+        abort();
+    }
+    return self;
+}
+
+void housekeeping_nudge(void *housekeeping)
+{
+    struct housekeeping *self = housekeeping;
+
+    (void)pthread_mutex_lock(&self->lock);
+    self->is_nudged = true;
+    (void)pthread_cond_signal(&self->nudged);
+    (void)pthread_mutex_unlock(&self->lock);
+}
+
+void housekeeping_free(struct housekeeping *housekeeping)
+{
+    if (housekeeping == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&housekeeping->lock);
+    housekeeping->stops = true;
+    (void)pthread_cond_signal(&housekeeping->nudged);
+    (void)pthread_mutex_unlock(&housekeeping->lock);
+    (void)pthread_join(housekeeping->thread, NULL);
+    (void)pthread_cond_destroy(&housekeeping->nudged);
+    (void)pthread_mutex_destroy(&housekeeping->lock);
+    free(housekeeping);
+}
