@@ -84,7 +84,7 @@ static void *accept_all(void *data)
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
             (void)usleep(10000); /* until somebody hangs up */
         } else if (errno != EINTR && errno != ECONNABORTED) {
-            return NULL; /* shut down by accept_free() */
+            return NULL; /* shut down by accept_stop() */
         }
     }
 }
@@ -137,7 +137,7 @@ status accept_new(struct arena *arena, const char *path, grpc_server *server,
     return status_ok();
 }
 
-void accept_free(struct accept *self)
+void accept_stop(struct accept *self)
 {
     if (self == NULL) {
         return;
@@ -146,6 +146,13 @@ void accept_free(struct accept *self)
     pthread_join(self->thread, NULL);
     (void)close(self->listen_fd);
     (void)unlink(self->path);
+}
+
+void accept_free(struct accept *self)
+{
+    if (self == NULL) {
+        return;
+    }
     pthread_mutex_destroy(&self->lock);
     free(self->path);
     free(self);

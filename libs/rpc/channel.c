@@ -239,6 +239,18 @@ static struct span client_span(const struct channel *self, const struct call *ca
                       name + 1);
 }
 
+/* What gRPC retries inside a call is one attempt to us: the C core does not tell. */
+static void measure(const struct channel *self, struct labels labels, int64_t start_us,
+                    const struct call *traffic)
+{
+    int64_t took_us = clock_monotonic_us(self->runtime->clock) - start_us;
+
+    histogram_record_of(HISTOGRAM_client_call_duration, labels, took_us);
+    histogram_record_of(HISTOGRAM_client_attempt_duration, labels, took_us);
+    histogram_record_of(HISTOGRAM_client_attempt_sent, labels, (int64_t)traffic->sent_bytes);
+    histogram_record_of(HISTOGRAM_client_attempt_rcvd, labels, (int64_t)traffic->received_bytes);
+}
+
 static status channel_exchange(struct peer *peer, struct call *call, const struct rpc *rpc,
                                bytes request, bytes *ret_response)
 {
@@ -264,8 +276,11 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
     exchange_reset(&exchange);
     headers_reset(&headers);
     labels.code = s.code;
-    histogram_record_of(HISTOGRAM_client_attempt_duration, labels,
-                        clock_monotonic_us(self->runtime->clock) - start_us);
+    measure(self, labels, start_us,
+            &(struct call){
+                .sent_bytes = request.size,
+                .received_bytes = status_is_ok(s) ? ret_response->size : 0,
+            });
     if (traced) {
         span_end(&span, s.code);
     }
@@ -275,6 +290,9 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
 /* ---- Streams ---- */
 
 struct carried {
+    const struct channel *channel;
+    struct labels labels;
+    int64_t start_us;
     struct span span;
     bool traced;
 };
@@ -283,7 +301,8 @@ static void stream_finished(struct call *call, void *data, status why)
 {
     struct carried *self = data;
 
-    (void)call;
+    self->labels.code = why.code;
+    measure(self->channel, self->labels, self->start_us, call);
     if (self->traced) {
         span_end(&self->span, why.code);
     }
@@ -302,7 +321,12 @@ static status channel_open_stream(struct peer *peer, struct call *call,
     struct carried *carried = ARENA_NEW(arena, struct carried);
     struct headers headers;
 
+    carried->channel = self;
+    carried->labels =
+        (struct labels){ .method = metric_label_of(name + 1), .target = self->target };
+    carried->start_us = clock_monotonic_us(self->runtime->clock);
     carried->traced = self->runtime->tracer != NULL;
+    counter_add_of(COUNTER_client_attempt_started, carried->labels, 1);
     if (carried->traced) {
         carried->span = client_span(self, call, name);
     }

@@ -289,8 +289,7 @@ void server_stop(struct server *self, int64_t grace_ms)
     }
     self->stopped = true;
     server_set_serving(self, false);
-    accept_free(self->accept);
-    self->accept = NULL;
+    accept_stop(self->accept);
     shut_down_calls(self, grace_ms);
     /* Handlers that still run start their last batches; then the queues may go. */
     executor_free(self->pool);
@@ -304,6 +303,7 @@ void server_stop(struct server *self, int64_t grace_ms)
         pthread_join(self->threads[i], NULL);
         grpc_completion_queue_destroy(self->queues[i]);
     }
+    accept_free(self->accept); /* calls that came meanwhile asked it who called */
 }
 
 void server_free(struct server *self)
