@@ -85,8 +85,8 @@ static void add_header(struct headers *headers, const char *name, const char *va
     };
 }
 
-static void headers_init(struct headers *headers, const struct channel *channel,
-                         struct call *call, const struct span *span)
+static void headers_init(struct headers *headers, const struct channel *channel, struct call *call,
+                         const struct span *span)
 {
     headers->n = 0;
     if (channel->header_name != NULL) {

@@ -240,8 +240,9 @@ static void a_call_is_measured_on_both_sides(void **state)
     const Weft__Testing__V1__EchoResponse *response;
     struct labels labels = { .method = metric_label_of("weft.testing.v1.EchoService/Echo"),
                              .code = STATUS_OUT_OF_RANGE };
-    struct histogram_values server;
+    struct histogram_values before, server, client;
 
+    histogram_read(HISTOGRAM_client_attempt_sent, NULL, &before);
     assert_status(echo_code(f, "", STATUS_OUT_OF_RANGE, &response), STATUS_OUT_OF_RANGE);
     assert_true(counter_value(COUNTER_server_call_started, &labels) >= 1);
     assert_true(counter_value(COUNTER_client_attempt_started, NULL) >= 1);
@@ -250,7 +251,10 @@ static void a_call_is_measured_on_both_sides(void **state)
     histogram_read(HISTOGRAM_server_call_duration, &labels, &server);
     assert_int_equal(server.count, 1);
     histogram_read(HISTOGRAM_server_call_rcvd, &labels, &server);
+    histogram_read(HISTOGRAM_client_attempt_sent, NULL, &client);
+    assert_int_equal(client.count, before.count + 1);
     assert_true(server.sum > 0);
+    assert_int_equal(server.sum, client.sum - before.sum);
 }
 
 static status unknown(struct fixture *f, const ProtobufCServiceDescriptor *service)
