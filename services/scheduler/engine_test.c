@@ -261,6 +261,25 @@ static void a_report_counts_once(void **state)
     assert_int_equal(expect(f, f->worker, NOTICE_SETTLED).code, STATUS_ABORTED);
 }
 
+static void an_attempt_that_is_over_stays_over_for_its_own_worker_too(void **state)
+{
+    struct fixture *f = *state;
+    const char *id = enqueue(f, a_job());
+
+    engine_worker_credit(f->worker, 2);
+    const struct notice old = expect(f, f->worker, NOTICE_JOB);
+    engine_worker_fail(f->worker, attempt_of(&old),
+                       &(struct attempt_failure){ STATUS_INTERNAL, "broken", false });
+    (void)expect(f, f->worker, NOTICE_SETTLED);
+    fake_clock_advance_ms(&f->clock, 2000);
+    assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 2);
+    engine_worker_succeed(f->worker, attempt_of(&old), nothing);
+    const struct notice refused = expect(f, f->worker, NOTICE_SETTLED);
+    assert_int_equal(refused.code, STATUS_ABORTED);
+    assert_int_equal(refused.attempt, 1);
+    assert_int_equal(get(f, id).state, JOB_RUNNING);
+}
+
 static void nobody_reports_on_anothers_job(void **state)
 {
     struct fixture *f = *state;
@@ -1021,6 +1040,7 @@ int main(void)
         TEST(a_job_is_done_by_a_worker_with_credit),
         TEST(nothing_is_answered_before_it_is_durable),
         TEST(a_report_counts_once),
+        TEST(an_attempt_that_is_over_stays_over_for_its_own_worker_too),
         TEST(nobody_reports_on_anothers_job),
         TEST(progress_and_result_are_seen_while_the_job_runs),
         TEST(a_result_too_large_fails_the_job_for_good),
