@@ -26,6 +26,9 @@ bool hex_decode(struct arena *arena, bytes text, bytes *ret_data)
 {
     uint8_t *data = arena_alloc(arena, text.size / 2 + 1);
 
+    if (text.size % 2 != 0) {
+        return false;
+    }
     for (size_t i = 0; i < text.size / 2; i++) {
         int high = hex_value(text.data[2 * i]);
         int low = hex_value(text.data[2 * i + 1]);
@@ -35,7 +38,7 @@ bool hex_decode(struct arena *arena, bytes text, bytes *ret_data)
         data[i] = (uint8_t)(high << 4 | low);
     }
     *ret_data = (bytes){ .data = data, .size = text.size / 2 };
-    return text.size % 2 == 0;
+    return true;
 }
 
 static const char *const alphabets[] = {
@@ -110,6 +113,9 @@ bool base64_decode(struct arena *arena, bytes text, enum base64_alphabet alphabe
             bits &= (1u << n_bits) - 1;
         }
     }
+    if (bits != 0) { /* the last digit's unused bits */
+        return false;
+    }
     *ret_data = (bytes){ .data = data, .size = size };
-    return bits == 0; /* the last digit's unused bits */
+    return true;
 }
