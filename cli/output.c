@@ -119,6 +119,9 @@ static void add_json_value(struct text *line, const struct field *field)
     case FIELD_BOOL:
         text_add(line, field->flag ? "true" : "false");
         break;
+    case FIELD_RAW:
+        text_add(line, "%s", field->text);
+        break;
     }
 }
 
@@ -185,6 +188,8 @@ static const char *shown(struct arena *arena, const struct field *field)
         return arena_printf(arena, "%.4g", field->real);
     case FIELD_BOOL:
         return field->flag ? "yes" : "no";
+    case FIELD_RAW:
+        return harmless(arena, field->text);
     }
     return "-";
 }

@@ -29,7 +29,7 @@ enum output_format { OUTPUT_TABLE, OUTPUT_JSON };
 
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_DIM, TONE_STRONG };
 
-enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_REAL, FIELD_BOOL };
+enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_REAL, FIELD_BOOL, FIELD_RAW };
 
 enum field_place { FIELD_EVERYWHERE, FIELD_JSON_ONLY, FIELD_TABLE_ONLY };
 
@@ -38,7 +38,7 @@ struct field {
     enum field_type type;
     enum field_place place;
     enum tone tone;
-    const char *text; /* NULL is null in JSON and "-" in a table */
+    const char *text; /* NULL is null in JSON and "-" in a table; of FIELD_RAW it is JSON already */
     int64_t number;
     double real;
     bool flag;
@@ -63,6 +63,17 @@ static inline struct field field_real(const char *name, double value)
 static inline struct field field_bool(const char *name, bool value)
 {
     return (struct field){ .name = name, .type = FIELD_BOOL, .flag = value };
+}
+
+/* json is what JSON says as it is, shown what the table says; NULL for what is only for programs.
+ */
+static inline struct field field_raw(const char *name, const char *json, const char *shown)
+{
+    return (struct field){ .name = name,
+                           .type = FIELD_RAW,
+                           .text = json,
+                           .shown = shown,
+                           .place = shown == NULL ? FIELD_JSON_ONLY : FIELD_EVERYWHERE };
 }
 
 /* Milliseconds since 1970: RFC 3339 in JSON, the machine's time zone in a table; 0 is null. */
