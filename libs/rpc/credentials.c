@@ -1,5 +1,7 @@
 #include "libs/rpc/credentials.h"
 
+#include "libs/base/tsan.h"
+
 #include <grpc/support/alloc.h>
 #include <grpc/support/string_util.h>
 #include <stdio.h>
@@ -50,6 +52,7 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
     size_t n = request->peer_info.san_names.uri_names_size;
     const char *found = n == 1 ? request->peer_info.san_names.uri_names[0] : "no SPIFFE ID";
 
+    tsan_acquire(self);
     (void)callback;
     (void)callback_arg;
     if (strcmp(found, self->id) != 0) {
@@ -59,7 +62,8 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
         *sync_status = GRPC_STATUS_UNAUTHENTICATED;
         *sync_error_details = text;
     }
-    return 1; /* decided */
+    tsan_release(self); /* before destruct() on whatever thread */
+    return 1;           /* decided */
 }
 
 static void cancel(void *user_data, grpc_tls_custom_verification_check_request *request)
@@ -72,6 +76,7 @@ static void destruct(void *user_data)
 {
     struct expected *self = user_data;
 
+    tsan_acquire(self);
     free(self->id);
     free(self);
 }
@@ -84,6 +89,7 @@ static grpc_tls_certificate_verifier *verifier_of(const char *id)
         abort();
     }
     self->verifier = (grpc_tls_certificate_verifier_external){ self, verify, cancel, destruct };
+    tsan_release(self);
     return grpc_tls_certificate_verifier_external_create(&self->verifier);
 }
 

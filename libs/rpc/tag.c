@@ -1,25 +1,12 @@
 #include "libs/rpc/tag.h"
 
+#include "libs/base/tsan.h"
+
 #include <stdlib.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
-
-#ifdef THREAD_SANITIZER
-#include <sanitizer/tsan_interface.h>
-#else
-#define __tsan_release(address) ((void)(address))
-#define __tsan_acquire(address) ((void)(address))
-#endif
 
 void tag_release(struct tag *tag)
 {
-    __tsan_release(tag);
+    tsan_release(tag);
 }
 
 void tag_start_batch(grpc_call *call, const grpc_op *ops, size_t n_ops, struct tag *tag)
@@ -39,7 +26,7 @@ void tag_loop(grpc_completion_queue *queue)
             return;
         }
         struct tag *tag = event.tag;
-        __tsan_acquire(tag);
+        tsan_acquire(tag);
         tag->run(tag, event.success != 0);
     }
 }
