@@ -21,8 +21,13 @@
 #define tsan_release(address) __tsan_release(address)
 #define tsan_acquire(address) __tsan_acquire(address)
 #else
-#define tsan_release(address) ((void)(address))
-#define tsan_acquire(address) ((void)(address))
+/* Refuses an address of something const, as the other does. */
+static inline void tsan_ignore_(void *address)
+{
+    (void)address;
+}
+#define tsan_release(address) tsan_ignore_(address)
+#define tsan_acquire(address) tsan_ignore_(address)
 #endif
 
 #endif

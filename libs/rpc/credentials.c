@@ -48,7 +48,7 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
                   grpc_tls_on_custom_verification_check_done_cb callback, void *callback_arg,
                   grpc_status_code *sync_status, char **sync_error_details)
 {
-    const struct expected *self = user_data;
+    struct expected *self = user_data;
     size_t n = request->peer_info.san_names.uri_names_size;
     const char *found = n == 1 ? request->peer_info.san_names.uri_names[0] : "no SPIFFE ID";
 
