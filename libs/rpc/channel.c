@@ -10,8 +10,10 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEFAULT_WORKERS = 4, DEFAULT_KEEPALIVE_MS = 20000, MAX_MESSAGE = 4 * 1024 * 1024 };
 
@@ -22,6 +24,7 @@ struct runtime {
     pthread_t thread;
     struct executor *pool;
     struct executor *waker;
+    atomic_size_t n_streams; /* that are not closed yet */
 };
 
 struct channel {
@@ -61,6 +64,9 @@ struct runtime *runtime_start(const struct runtime_options *options)
 
 void runtime_stop(struct runtime *self)
 {
+    while (atomic_load(&self->n_streams) > 0) { /* their last events come by the executors */
+        (void)usleep(1000);
+    }
     executor_free(self->pool);
     executor_free(self->waker);
     grpc_completion_queue_shutdown(self->queue);
@@ -300,12 +306,14 @@ struct carried {
 static void stream_finished(struct call *call, void *data, status why)
 {
     struct carried *self = data;
+    struct runtime *runtime = self->channel->runtime;
 
     self->labels.code = why.code;
     measure(self->channel, self->labels, self->start_us, call);
     if (self->traced) {
         span_end(&self->span, why.code);
     }
+    (void)atomic_fetch_sub(&runtime->n_streams, 1);
 }
 
 static status channel_open_stream(struct peer *peer, struct call *call,
@@ -325,6 +333,7 @@ static status channel_open_stream(struct peer *peer, struct call *call,
     carried->labels =
         (struct labels){ .method = metric_label_of(name + 1), .target = self->target };
     carried->start_us = clock_monotonic_us(self->runtime->clock);
+    (void)atomic_fetch_add(&self->runtime->n_streams, 1);
     carried->traced = self->runtime->tracer != NULL;
     counter_add_of(COUNTER_client_attempt_started, carried->labels, 1);
     if (carried->traced) {

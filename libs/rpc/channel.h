@@ -36,6 +36,7 @@ struct runtime_options {
 
 /* The caller owns the runtime: runtime_stop(), after all servers and channels are freed. */
 struct runtime *runtime_start(const struct runtime_options *options) NONNULL RETURNS_NONNULL;
+/* Waits for the streams, which their owners have ended or cancelled. */
 void runtime_stop(struct runtime *runtime) NONNULL;
 
 struct channel_options {

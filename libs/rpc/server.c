@@ -291,7 +291,10 @@ void server_stop(struct server *self, int64_t grace_ms)
     server_set_serving(self, false);
     accept_stop(self->accept);
     shut_down_calls(self, grace_ms);
-    /* Handlers that still run start their last batches; then the queues may go. */
+    /* gRPC is done with the calls; what the queues still tell of them goes to the executors. */
+    while (atomic_load(&self->n_calls) > 0) {
+        (void)usleep(1000);
+    }
     executor_free(self->pool);
     executor_free(self->stream_pool);
     executor_free(self->waker);
