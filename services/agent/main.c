@@ -78,7 +78,7 @@ static void configure(struct agent *self)
 
     self->socket = config_text(config, "WEFT_AGENT", NULL);
     self->registry_address = config_text(config, "WEFT_REGISTRY", NULL);
-    self->bootstrap_address = config_text(config, "WEFT_REGISTRY_BOOTSTRAP", NULL);
+    self->bootstrap_address = config_text(config, "WEFT_BOOTSTRAP", NULL);
     self->trust_bundle = config_text(config, "WEFT_TRUST_BUNDLE", NULL);
     self->notify_socket = config_text(config, "NOTIFY_SOCKET", "");
     self->identity = (struct agent_identity_options){
