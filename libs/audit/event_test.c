@@ -78,7 +78,8 @@ static const char *long_text(struct arena *arena, size_t n_characters)
     char *text = arena_alloc(arena, 2 * n_characters + 1);
 
     for (size_t i = 0; i < n_characters; i++) {
-        memcpy(text + 2 * i, "\xc3\xa9", 2);
+        text[2 * i] = '\xc3';
+        text[2 * i + 1] = '\xa9';
     }
     return text;
 }

@@ -68,7 +68,7 @@ static void keys_are_copied(void **state)
     int one = 1;
 
     (void)map_put(map, key, &one);
-    memcpy(key, "behind", 6);
+    memcpy(key, "behind", sizeof key);
     assert_ptr_equal(map_get(map, "before"), &one);
     assert_null(map_get(map, "behind"));
 }

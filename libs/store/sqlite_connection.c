@@ -19,8 +19,8 @@ static char *duplicate(const char *text)
     return copy;
 }
 
-/* INTERNAL for what is wrong with the SQL, RESOURCE_EXHAUSTED for a full disk, UNAVAILABLE for the
- * rest: disk, lock, file. */
+/* INTERNAL for what is wrong with the SQL, RESOURCE_EXHAUSTED for a full disk, DATA_LOSS for a file
+ * that is damaged or no database, UNAVAILABLE for the rest: disk, lock, file. */
 static enum status_code code_of(sqlite3 *db)
 {
     switch (sqlite3_errcode(db)) {
@@ -33,6 +33,9 @@ static enum status_code code_of(sqlite3 *db)
         return STATUS_INTERNAL;
     case SQLITE_FULL:
         return STATUS_RESOURCE_EXHAUSTED;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return STATUS_DATA_LOSS;
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
         return sqlite3_system_errno(db) == ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_UNAVAILABLE;

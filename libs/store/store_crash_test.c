@@ -263,7 +263,7 @@ static void nothing_acknowledged_is_lost_when_the_disk_fails(void **state)
         struct fixture f;
         set_up_fixture(&f);
         f.files.fail_operation = n;
-        for (int64_t i = 1; i <= 2 * WRITES; i++) {
+        for (int i = 1; i <= 2 * WRITES; i++) {
             write_until_it_works(&f, i);
             if (i == WRITES) {
                 store_close(f.store);

@@ -27,12 +27,13 @@ static void image_resize(struct image *image, size_t size)
 
 static void image_write(struct image *image, uint64_t offset, bytes data)
 {
-    if (data.size > 0 && offset + data.size > image->size) {
+    if (data.data == NULL || data.size == 0) {
+        return;
+    }
+    if (offset + data.size > image->size) {
         image_resize(image, (size_t)offset + data.size);
     }
-    if (data.size > 0) {
-        memcpy(image->data + offset, data.data, data.size);
-    }
+    memcpy(image->data + offset, data.data, data.size);
 }
 
 static void image_copy(struct image *to, const struct image *from)
