@@ -1,0 +1,313 @@
+/* The mesh, end to end: a registry and an agent as they run, and this process as a member, tenant,
+ * that serves and calls itself by its name.  What it proves is the way: identity by the kernel's
+ * word, a lease, xDS through the agent, mutual TLS. */
+
+#include "libs/mesh/mesh.h"
+#include "libs/rpc/message.h"
+#include "libs/testing/assert_status.h"
+#include "libs/testing/echo_service.h"
+#include "libs/testing/temp_folder.h"
+#include "libs/testing/test_call.h"
+#include "weft/testing/v1/echo_service.pb-c.h"
+#include "weft/testing/v1/echo_service_descriptors.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ECHO_PEER_METHODS(X) X(Weft__Testing__V1__, Echo, peer_echo)
+PEER_DECLARE(ECHO_PEER_METHODS);
+PEER_DEFINE(weft__testing__v1__echo_service__descriptor, ECHO_PEER_METHODS);
+
+enum { PATIENCE_MS = 20000, SETTLE_MS = 300 };
+
+struct fixture {
+    struct arena *arena;
+    const char *folder;
+    char start[4096]; /* where the test was started: Bazel's paths begin there */
+    unsigned registry_port;
+    unsigned bootstrap_port;
+    pid_t registry;
+    pid_t agent;
+    struct echo_service echo;
+    struct mesh *mesh;
+    pthread_t serving;
+    bool is_served;
+};
+
+static struct fixture f;
+
+/* ---- The two programs ---- */
+
+/* One that was free a moment ago: agents are told a port before the registry listens at it. */
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(close(fd), 0);
+    return ntohs(address.sin_port);
+}
+
+static const char *in_folder(const char *name)
+{
+    return arena_printf(f.arena, "%s/%s", f.folder, name);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Runs a program in a folder of its own, its output in FOLDER/log. */
+static pid_t run(const char *name, const char *program, const char *const *environment)
+{
+    const char *folder = in_folder(name);
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid > 0) {
+        return pid;
+    }
+    int log = -1;
+    if (chdir(folder) == 0) {
+        log = open("log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    }
+    (void)dup2(log, STDOUT_FILENO);
+    (void)dup2(log, STDERR_FILENO);
+    union {
+        const char *const *in;
+        char *const *out;
+    } variables = { .in = environment };
+    (void)execle(arena_printf(f.arena, "%s/%s", f.start, program), name, NULL, variables.out);
+    _exit(127);
+}
+
+static void run_registry(void)
+{
+    const char *const environment[] = {
+        arena_printf(f.arena, "WEFT_AGENT=%s", in_folder("agent.sock")),
+        arena_printf(f.arena, "WEFT_LISTEN=127.0.0.1:%u", f.registry_port),
+        arena_printf(f.arena, "WEFT_BOOTSTRAP_LISTEN=127.0.0.1:%u", f.bootstrap_port),
+        arena_printf(f.arena, "WEFT_SETTLE_MS=%d", SETTLE_MS),
+        NULL,
+    };
+
+    f.registry = run("registry", "services/registry/registry", environment);
+}
+
+static void run_agent(void)
+{
+    const char *const environment[] = {
+        arena_printf(f.arena, "WEFT_AGENT=%s", in_folder("agent.sock")),
+        arena_printf(f.arena, "WEFT_REGISTRY=127.0.0.1:%u", f.registry_port),
+        arena_printf(f.arena, "WEFT_BOOTSTRAP=127.0.0.1:%u", f.bootstrap_port),
+        arena_printf(f.arena, "WEFT_TRUST_BUNDLE=%s", in_folder("registry/bundle.pem")),
+        arena_printf(f.arena, "WEFT_JOIN_TOKEN_FILE=%s", in_folder("registry/join_token")),
+        NULL,
+    };
+
+    f.agent = run("agent", "services/agent/agent", environment);
+}
+
+static void wait_for_file(const char *path)
+{
+    struct stat info;
+
+    for (int ms = 0; stat(path, &info) != 0; ms++) {
+        if (ms == PATIENCE_MS) {
+            fail_msg("'%s' did not appear", path);
+        }
+        (void)usleep(1000);
+    }
+}
+
+static void stop_program(pid_t *pid, int signal_number)
+{
+    if (*pid > 0) {
+        (void)kill(*pid, signal_number);
+        (void)waitpid(*pid, NULL, 0);
+        *pid = 0;
+    }
+}
+
+/* ---- This process ---- */
+
+static void *serve(void *data)
+{
+    (void)mesh_run(data);
+    return NULL;
+}
+
+static void join(void)
+{
+    const struct mesh_options options = {
+        .service = "tenant",
+        .instance_id = "tenant-1",
+        .agent_socket = in_folder("agent.sock"),
+        .listen = "127.0.0.1:0",
+        .http = "127.0.0.1:0",
+        .trust_domain = "weft.local",
+        .notify_socket = "",
+        .log_level = "warn",
+        .no_snapshot = true,
+    };
+
+    assert_int_equal(chdir(f.folder), 0);
+    assert_status(mesh_join(f.arena, &options, PATIENCE_MS, &f.mesh), STATUS_OK);
+    server_register(mesh_server(f.mesh), &echo_service_methods, &f.echo, echo_service_descriptors);
+    assert_int_equal(pthread_create(&f.serving, NULL, serve, f.mesh), 0);
+    f.is_served = true;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    f = (struct fixture){ .arena = arena_new() };
+    assert_non_null(getcwd(f.start, sizeof f.start));
+    f.folder = temp_folder(f.arena);
+    f.registry_port = free_port();
+    f.bootstrap_port = free_port();
+    assert_int_equal(mkdir(in_folder("registry"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("agent"), 0700), 0);
+    write_file(in_folder("registry/entries.json"),
+               arena_printf(f.arena,
+                            "[{\"spiffe_id\":\"spiffe://weft.local/tenant\","
+                            "\"dns\":[\"tenant\",\"localhost\"],\"uid\":%u}]",
+                            (unsigned)geteuid()));
+    run_registry();
+    wait_for_file(in_folder("registry/join_token"));
+    run_agent();
+    wait_for_file(in_folder("agent.sock"));
+    join();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (f.is_served) {
+        mesh_stop(f.mesh);
+        (void)pthread_join(f.serving, NULL);
+    }
+    mesh_free(f.mesh);
+    stop_program(&f.agent, SIGTERM);
+    stop_program(&f.registry, SIGTERM);
+    assert_int_equal(chdir(f.start), 0);
+    arena_free(f.arena);
+    return 0;
+}
+
+/* One call; *ret_ms is how long it took. */
+static status call_by_name(struct call *call, const char *service, int64_t *ret_ms)
+{
+    const Weft__Testing__V1__EchoResponse *response;
+    Weft__Testing__V1__EchoRequest request;
+    int64_t started = clock_monotonic_ms(&system_clock);
+
+    weft__testing__v1__echo_request__init(&request);
+    request.name = message_text("x");
+    status s = peer_echo(mesh_peer(f.mesh, service), call, &request, &response);
+    *ret_ms = clock_monotonic_ms(&system_clock) - started;
+    return s;
+}
+
+/* Until it answers. */
+static void wait_for_service(const char *service)
+{
+    for (int64_t started = clock_monotonic_ms(&system_clock);;) {
+        struct arena *arena = arena_new();
+        struct call call = call_of_process(arena);
+        int64_t ms;
+        status s = call_by_name(&call, service, &ms);
+        bool late = clock_monotonic_ms(&system_clock) - started > PATIENCE_MS;
+        if (late && !status_is_ok(s)) {
+            fail_msg("'%s' did not answer: %s", service, s.message);
+        }
+        arena_free(arena);
+        if (status_is_ok(s)) {
+            return;
+        }
+        (void)usleep(10000);
+    }
+}
+
+static void a_member_is_found_by_its_name_and_answers_over_mutual_tls(void **state)
+{
+    struct arena *arena = arena_new();
+    struct call call = call_of_process(arena);
+    int64_t ms;
+
+    (void)state;
+    wait_for_service("tenant");
+    assert_string_equal(mesh_spiffe_id(f.mesh), "spiffe://weft.local/tenant");
+    assert_status(call_by_name(&call, "tenant", &ms), STATUS_OK);
+    arena_free(arena);
+}
+
+static void an_unknown_name_fails_at_once_and_is_in_the_message(void **state)
+{
+    struct arena *arena = arena_new();
+    struct call call = call_of_process(arena);
+    int64_t ms;
+
+    (void)state;
+    wait_for_service("tenant"); /* the mesh is up */
+    (void)usleep(SETTLE_MS * 1000);
+    status s = call_by_name(&call, "tenent", &ms);
+    assert_int_equal(s.code, STATUS_UNAVAILABLE);
+    assert_non_null(strstr(s.message, "tenent"));
+    if (ms >= 100) {
+        fail_msg("it took %lld ms: %s", (long long)ms, s.message);
+    }
+    arena_free(arena);
+}
+
+static void while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_too(void **state)
+{
+    struct arena *arena = arena_new();
+    int64_t ms;
+
+    (void)state;
+    wait_for_service("tenant");
+    stop_program(&f.registry, SIGKILL);
+    for (int i = 0; i < 20; i++) {
+        struct call call = call_of_process(arena);
+        assert_status(call_by_name(&call, "tenant", &ms), STATUS_OK);
+        (void)usleep(10000);
+    }
+    run_registry();
+    /* Longer than it takes to settle: nobody is told that we were gone. */
+    for (int i = 0; i < 150; i++) {
+        struct call call = call_of_process(arena);
+        assert_status(call_by_name(&call, "tenant", &ms), STATUS_OK);
+        (void)usleep(10000);
+    }
+    arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_member_is_found_by_its_name_and_answers_over_mutual_tls),
+        cmocka_unit_test(an_unknown_name_fails_at_once_and_is_in_the_message),
+        cmocka_unit_test(while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_too),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
