@@ -81,8 +81,8 @@ void engine_step(struct engine *self) NONNULL;
 /* ---- For callers; these block ---- */
 
 /* Adds jobs, all in one write with `with` (NULL: nothing), which holds the audit events.  Fills in
- * what each is given: id, state, times.  A job whose idempotency key was used before becomes that
- * earlier job.  Texts are borrowed until it returns.
+ * what each is given: state, times, and the id where it is NULL (random_ulid()).  A job whose
+ * idempotency key was used before becomes that earlier job.  Texts are borrowed until it returns.
  *
  * ALREADY_EXISTS: a key was used with another capability or payload.  RESOURCE_EXHAUSTED: the
  * tenant has max_open_jobs, or there are too many lanes.  INVALID_ARGUMENT: see job_check(). */

@@ -34,7 +34,9 @@ static void fill_in(const struct batch *batch, struct job_record *job)
 {
     int64_t now_ms = engine_wall_ms(batch->engine);
 
-    job->job_id = random_ulid(batch->engine->options.random, batch->arena, now_ms);
+    if (job->job_id == NULL) {
+        job->job_id = random_ulid(batch->engine->options.random, batch->arena, now_ms);
+    }
     job->enqueue_ms = now_ms;
     job->max_attempts = job->max_attempts != 0 ? job->max_attempts : JOB_DEFAULT_ATTEMPTS;
     job->state = job->run_at_ms > now_ms ? JOB_SCHEDULED : JOB_READY;

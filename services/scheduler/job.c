@@ -36,6 +36,14 @@ bool job_capability_is_valid(const char *name)
     return name_is_valid(name, "abcdefghijklmnopqrstuvwxyz0123456789-.");
 }
 
+bool job_id_is_valid(const char *id)
+{
+    enum { ULID_LENGTH = 26 };
+    size_t length = strspn(id, "0123456789abcdefghjkmnpqrstvwxyz");
+
+    return length == ULID_LENGTH && id[length] == '\0';
+}
+
 static status check_length(struct arena *arena, const char *field, size_t size, size_t max)
 {
     if (size > max) {

@@ -139,5 +139,7 @@ status job_check(struct arena *arena, const struct job_record *job) NONNULL;
 bool job_project_is_valid(const char *name) NONNULL;
 /* The same and '.': "ingest.apt". */
 bool job_capability_is_valid(const char *name) NONNULL;
+/* A ULID as random_ulid() writes it. */
+bool job_id_is_valid(const char *id) NONNULL;
 
 #endif
