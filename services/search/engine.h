@@ -1,6 +1,7 @@
 /* engine - the inside of search_engine, for the files it is made of:
  *
  *     search_engine.c    opening, collections, reading
+ *     engine_search.c    searching
  *     engine_write.c     the log and the memtables
  *     engine_upkeep.c    flush, merge, rebuild, each as a change (engine_change.h)
  *

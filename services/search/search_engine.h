@@ -26,6 +26,8 @@
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "services/search/search_document.h"
+#include "services/search/search_filter.h"
+#include "services/search/snippet.h"
 
 struct search_engine;
 
@@ -107,6 +109,39 @@ status search_engine_write(struct search_engine *engine, struct arena *arena,
 status search_engine_get(struct search_engine *engine, struct arena *arena,
                          const struct collection_name *name, bytes id,
                          struct search_document *ret_document) NONNULL;
+
+enum { MAX_HITS = 1000 }; /* of one page: each is read whole */
+
+struct search_request {
+    const char *query;           /* words, and phrases in quotes; "": all documents, by id */
+    struct search_filter filter; /* which may be found at all */
+    size_t limit;                /* 1 to MAX_HITS */
+    const char *page_token;      /* next_page_token of the page before, or "" */
+    bool highlight;              /* gives each hit a snippet */
+};
+
+struct search_hit {
+    struct search_document document; /* as it was given */
+    double score;                    /* 0 when no words were asked for */
+    struct snippet snippet;
+};
+
+struct search_page {
+    struct search_hit *hits; /* best first; arena */
+    size_t n_hits;
+    const char *next_page_token; /* "" on the last page */
+    bool changed; /* the collection was written to since the page before: what was there may come
+                     again or be missed */
+};
+
+/* The documents that have any of the words, best first, and each of the phrases.
+ *
+ * NOT_FOUND: the collection.  INVALID_ARGUMENT: query, filter, page_size or page_token; see
+ * query_text.h and search_filter.h. */
+status search_engine_search(struct search_engine *engine, struct arena *arena,
+                            const struct collection_name *name,
+                            const struct search_request *request, struct search_page *ret_page)
+    NONNULL;
 
 /* ---- Upkeep ---- */
 
