@@ -10,7 +10,7 @@ build_packages=(
     libprotobuf-c-dev libprotobuf-dev libsqlite3-dev libssl-dev libstemmer-dev
     protobuf-c-compiler protobuf-compiler
 )
-test_packages=(clang clang-format clang-tidy libclang-rt-dev openssl)
+test_packages=(clang clang-format clang-tidy libclang-rt-dev openssl zlib1g-dev)
 
 # missing_packages NAME...: those of them that are not installed, one a line.
 missing_packages() {

@@ -4,9 +4,9 @@
 
 /* Found by trying on Cranfield, SciFact and Debian's package descriptions; README.md has the
  * figures. */
-static const double K1 = 1.2;
+static const double K1 = 2;
 static const double B = 0.75;
-static const double COVERAGE = 0.5;
+static const double COVERAGE = 0.25;
 
 /* ---- Statistics ---- */
 
