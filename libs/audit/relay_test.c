@@ -386,6 +386,56 @@ static void the_threads_send_what_comes(void **state)
     assert_int_equal(n_in_outbox(f), 0);
 }
 
+enum { APPENDERS = 4, APPENDS = 200 };
+
+struct appender {
+    pthread_t thread;
+    struct spool *spool;
+    int number;
+    int n_failed;
+};
+
+static void *append_many(void *data)
+{
+    struct appender *self = data;
+    struct arena *arena = arena_new();
+
+    for (int i = 0; i < APPENDS; i++) {
+        const struct audit_event event = {
+            .event_id = arena_printf(arena, "%026d", self->number * APPENDS + i),
+            .tenant_id = "acme",
+            .subject = "user:ada",
+            .action = "tenant.get",
+            .target = "tenant:acme",
+            .outcome = AUDIT_DENIED,
+            .trace_id = "",
+            .data_subject = "",
+        };
+        self->n_failed += !status_is_ok(spool_append(self->spool, arena, SPOOL_DENIAL, &event));
+    }
+    arena_free(arena);
+    return NULL;
+}
+
+static void many_threads_append_while_one_sends_and_one_syncs(void **state)
+{
+    struct fixture *f = *state;
+    struct appender appenders[APPENDERS];
+
+    relay_start(f->relay);
+    for (int i = 0; i < APPENDERS; i++) {
+        appenders[i] = (struct appender){ .spool = f->spool, .number = i };
+        assert_int_equal(pthread_create(&appenders[i].thread, NULL, append_many, &appenders[i]), 0);
+    }
+    for (int i = 0; i < APPENDERS; i++) {
+        assert_int_equal(pthread_join(appenders[i].thread, NULL), 0);
+        assert_int_equal(appenders[i].n_failed, 0);
+    }
+    wait_until_seen(&f->receiver, APPENDERS * APPENDS);
+    relay_free(f->relay);
+    f->relay = NULL;
+}
+
 /* ---- A machine that crashes ---- */
 
 /* Changes, and steps of the relay between them, until the disk crashes at an operation; then the
@@ -458,6 +508,7 @@ int main(void)
         TEST(a_busy_outbox_does_not_hold_up_the_spool),
         TEST(a_store_that_cannot_be_read_is_tried_again),
         TEST(the_threads_send_what_comes),
+        TEST(many_threads_append_while_one_sends_and_one_syncs),
         TEST(what_was_answered_is_sent_whatever_crashes),
     };
 

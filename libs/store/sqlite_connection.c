@@ -65,6 +65,15 @@ void connection_free(struct connection *connection)
     free(connection);
 }
 
+/* "unable to open database file" alone helps nobody. */
+static const char *opening(struct arena *arena, sqlite3 *db, const char *path)
+{
+    int error = sqlite3_system_errno(db);
+
+    return error == 0 ? arena_printf(arena, "open '%s'", path)
+                      : arena_printf(arena, "open '%s' (%s)", path, strerror(error));
+}
+
 status connection_new(struct arena *arena, const char *path, const char *vfs, const char *pragmas,
                       struct connection **ret_connection)
 {
@@ -76,7 +85,7 @@ status connection_new(struct arena *arena, const char *path, const char *vfs, co
     if (sqlite3_open_v2(path, &connection->db, flags, vfs) != SQLITE_OK ||
         sqlite3_busy_timeout(connection->db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
         sqlite3_exec(connection->db, pragmas, NULL, NULL, NULL) != SQLITE_OK) {
-        status s = sqlite_status(arena, connection->db, arena_printf(arena, "open '%s'", path));
+        status s = sqlite_status(arena, connection->db, opening(arena, connection->db, path));
         connection_free(connection);
         return s;
     }
