@@ -431,7 +431,7 @@ static void many_threads_append_while_one_sends_and_one_syncs(void **state)
         assert_int_equal(pthread_join(appenders[i].thread, NULL), 0);
         assert_int_equal(appenders[i].n_failed, 0);
     }
-    wait_until_seen(&f->receiver, APPENDERS * APPENDS);
+    wait_until_seen(&f->receiver, (size_t)APPENDERS * APPENDS);
     relay_free(f->relay);
     f->relay = NULL;
 }

@@ -112,7 +112,7 @@ static void an_event_arrives_whole(void **state)
                         "01hf0000000000000000000000 1700000000.123000000 acme user:ada"
                         " tenant.create tenant:acme 2 4bf92f3577b34da6a3ce929d0e0e4736 tenant"
                         " user:bob 1 plan=free");
-    assert_true(f->notes.deadline_us == f->clock.monotonic_us + SENDER_TIMEOUT_MS * 1000);
+    assert_true(f->notes.deadline_us == f->clock.monotonic_us + SENDER_TIMEOUT_MS * INT64_C(1000));
 }
 
 static void what_the_service_says_is_said(void **state)
