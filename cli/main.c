@@ -1,5 +1,6 @@
 /* weft - the command line client: finds the verb, runs it, and says what came of it. */
 
+#include "cli/session.h"
 #include "cli/verbs.h"
 
 #include <signal.h>
@@ -59,7 +60,7 @@ static size_t help(struct arena *arena, FILE *out, const char *area)
 
 static int show_help(struct arena *arena, FILE *out, const char *area)
 {
-    (void)fprintf(out, "usage: weft VERB [ARGUMENT]... [-o table|json]\n\n");
+    (void)fprintf(out, "usage: weft VERB [ARGUMENT]... [-o table|json] [--as NAME]\n\n");
     if (help(arena, out, area) == 0) {
         (void)help(arena, out, NULL);
     }
@@ -94,6 +95,8 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
     if (!ok || arguments_flag(invocation.arguments, "--help")) {
         return show_help(arena, ok ? stdout : stderr, verb->name);
     }
+    invocation.as = arguments_text(invocation.arguments, "--as", NULL);
+    invocation.command = command_of(arena, verb);
     invocation.root = invocation.root != NULL ? invocation.root : ".weft";
     invocation.programs = invocation.programs != NULL ? invocation.programs : ".build";
     invocation.output = output_new(&(struct output_options){
@@ -107,8 +110,9 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
         output_error(invocation.output, s,
                      invocation.advice != NULL || s.code != STATUS_INVALID_ARGUMENT
                          ? invocation.advice
-                         : arena_printf(arena, "weft %s %s", command_of(arena, verb), verb->usage));
+                         : arena_printf(arena, "weft %s %s", invocation.command, verb->usage));
     }
+    session_free(invocation.session);
     output_free(invocation.output);
     return status_is_ok(s) ? invocation.exit_code : code_of(s);
 }

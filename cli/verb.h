@@ -18,14 +18,19 @@
 #include "libs/base/attributes.h"
 #include "libs/base/status.h"
 
+struct session;
+
 struct invocation {
     struct arena *arena;         /* lives as long as the program */
     struct arguments *arguments; /* behind the verb's name */
     struct output *output;
-    const char *root;     /* of the home: $WEFT_HOME */
-    const char *programs; /* what the build made: $WEFT_PROGRAMS */
-    const char *advice;   /* what to do next, when the verb fails; NULL for none */
-    int exit_code;        /* when it does not fail */
+    const char *root;        /* of the home: $WEFT_HOME */
+    const char *programs;    /* what the build made: $WEFT_PROGRAMS */
+    const char *as;          /* whose key: --as NAME; NULL when it was not said */
+    const char *command;     /* "tenant create" */
+    struct session *session; /* once session_open() was called; main frees it */
+    const char *advice;      /* what to do next, when the verb fails; NULL for none */
+    int exit_code;           /* when it does not fail */
 };
 
 struct verb {

@@ -9,7 +9,14 @@
 #define VERB_TABLES(X) \
     X(mesh_verbs)      \
     X(log_verbs)       \
-    X(check_verbs)
+    X(check_verbs)     \
+    X(tenant_verbs)    \
+    X(auth_verbs)      \
+    X(search_verbs)    \
+    X(job_verbs)       \
+    X(audit_verbs)     \
+    X(trace_verbs)     \
+    X(registry_verbs)
 
 #define X(table) extern const struct verb table[];
 VERB_TABLES(X)

@@ -1,0 +1,33 @@
+/* trace: one call across the services. */
+
+#include "cli/api.h"
+#include "cli/traces.h"
+#include "cli/verbs.h"
+
+#include <string.h>
+
+static status trace(struct invocation *invocation)
+{
+    const char *trace_id = arguments_next(invocation->arguments, "TRACE_ID");
+    struct trace_spans found;
+    struct call call;
+
+    TRY(api_begin_without_token(invocation, &call));
+    traces_collect(invocation->session, invocation->arena, trace_id, &found);
+    if (found.silent[0] != '\0') {
+        output_say(invocation->output, TONE_WARN, "no answer from: %s", found.silent);
+    }
+    if (found.n_spans == 0) {
+        return advise(invocation,
+                      status_error(invocation->arena, STATUS_NOT_FOUND,
+                                   "no service remembers a trace '%s'", trace_id),
+                      "each service keeps its last 4096 spans; ./weft logs shows trace ids");
+    }
+    trace_tree_show(invocation->output, invocation->arena, found.spans, found.n_spans);
+    return status_ok();
+}
+
+const struct verb trace_verbs[] = {
+    { NULL, "trace", "TRACE_ID", "show one call across the services, with times", trace },
+    { 0 },
+};

@@ -1,0 +1,106 @@
+#include "cli/traces.h"
+
+#include "cli/programs.h"
+#include "libs/base/encoding.h"
+#include "libs/base/text.h"
+#include "libs/peers/trace_peer.h"
+#include "libs/rpc/message.h"
+
+#include <string.h>
+
+enum {
+    MAX_SPANS = 8000, /* seven services with a thousand each, and our own */
+    SPANS_OF_ONE = 1000,
+    PATIENCE_MS = 2000,
+};
+
+static void add(struct trace_spans *into, const struct trace_span *span)
+{
+    for (size_t i = 0; i < into->n_spans; i++) {
+        if (strcmp(into->spans[i].span_id, span->span_id) == 0) {
+            return; /* with several instances one may be asked twice */
+        }
+    }
+    if (into->n_spans < MAX_SPANS) {
+        into->spans[into->n_spans++] = *span;
+    }
+}
+
+static status ask(struct session *session, struct arena *arena, const char *service,
+                  const char *trace_id, struct trace_spans *into)
+{
+    const Weft__Trace__V1__ListSpansResponse *response;
+    Weft__Trace__V1__ListSpansRequest request;
+    struct call call = session_call(session, arena, PATIENCE_MS);
+
+    weft__trace__v1__list_spans_request__init(&request);
+    request.trace_id = message_text(trace_id);
+    request.page_size = SPANS_OF_ONE;
+    call.span = NULL; /* to look is not part of what is looked at */
+    TRY(trace_peer_list_spans(session_peer(session, service), &call, &request, &response));
+    for (size_t i = 0; i < response->n_spans; i++) {
+        const Weft__Trace__V1__Span *span = response->spans[i];
+        add(into, &(struct trace_span){
+                      .span_id = span->span_id,
+                      .parent_span_id = span->parent_span_id,
+                      .name = span->name,
+                      .service = span->service,
+                      .start_us = span->start_us,
+                      .duration_us = span->duration_us,
+                      .code = span->code,
+                  });
+    }
+    return status_ok();
+}
+
+static const char *hex(struct arena *arena, const uint8_t id[SPAN_ID_BYTES])
+{
+    static const uint8_t none[SPAN_ID_BYTES];
+
+    return memcmp(id, none, SPAN_ID_BYTES) == 0
+               ? ""
+               : hex_encode(arena, (bytes){ .data = id, .size = SPAN_ID_BYTES });
+}
+
+static void add_our_own(struct session *session, struct arena *arena, const char *trace_id,
+                        struct trace_spans *into)
+{
+    struct tracer *tracer = session_tracer(session);
+    bytes id = { 0 };
+
+    if (tracer == NULL || !hex_decode(arena, bytes_of(trace_id), &id) ||
+        id.size != TRACE_ID_BYTES) {
+        return;
+    }
+    struct spans own = tracer_find(tracer, arena, id.data);
+    for (size_t i = 0; i < own.n_spans; i++) {
+        const struct span *span = &own.spans[i];
+        add(into, &(struct trace_span){
+                      .span_id = hex(arena, span->span_id),
+                      .parent_span_id = hex(arena, span->parent_id),
+                      .name = arena_strdup(arena, span->name),
+                      .service = tracer_service(tracer),
+                      .start_us = span->start_us,
+                      .duration_us = span->end_us - span->start_us,
+                      .code = (int)span->code,
+                  });
+    }
+}
+
+void traces_collect(struct session *session, struct arena *arena, const char *trace_id,
+                    struct trace_spans *ret)
+{
+    struct text silent = text_new(arena);
+
+    *ret = (struct trace_spans){ .spans = ARENA_NEW_ARRAY(arena, struct trace_span, MAX_SPANS) };
+    add_our_own(session, arena, trace_id, ret);
+    for (size_t i = 0; i < N_PROGRAMS; i++) {
+        const char *service = program_entries[i].name;
+        /* The agent is a member of the host, not of the mesh. */
+        if (strcmp(service, "agent") != 0 &&
+            !status_is_ok(ask(session, arena, service, trace_id, ret))) {
+            text_add(&silent, "%s%s", silent.size > 0 ? ", " : "", service);
+        }
+    }
+    ret->silent = text_string(&silent);
+}
