@@ -151,7 +151,11 @@ static json_t *entries_of(struct arena *arena, const struct home *home, const st
 
     for (size_t i = 0; i < N_PROGRAMS; i++) {
         const struct program_entry *program = &program_entries[i];
-        add_entry(entries, arena, home, program->name, program->name, program->uid, hashes->of[i]);
+        /* The agent is not attested by itself but joins with the registry's token. */
+        if (strcmp(program->name, "agent") != 0) {
+            add_entry(entries, arena, home, program->name, program->name, program->uid,
+                      hashes->of[i]);
+        }
     }
     add_entry(entries, arena, home, "cli", client, 0, hashes->of[N_PROGRAMS]);
     return entries;

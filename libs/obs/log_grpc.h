@@ -6,7 +6,7 @@
 #include "libs/obs/log.h"
 
 /* Before grpc_init().  Borrows the log until it is called again; NULL gives the lines back to
- * gRPC's own writer.  Two messages that every TLS start brings and that mean nothing are left
+ * gRPC's own writer.  Three messages that every TLS start brings and that mean nothing are left
  * out.  How much gRPC says is GRPC_VERBOSITY's affair (errors alone, when not set), and the log's
  * level applies on top. */
 void log_grpc_install(struct log *log);
