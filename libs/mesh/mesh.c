@@ -50,6 +50,8 @@ struct mesh {
     _Atomic bool is_up; /* serving, and not draining */
     void (*listening)(void *data, const char *address, const char *http);
     void *listening_data;
+    void (*draining)(void *data);
+    void *draining_data;
 };
 
 /* ---- Configuration ---- */
@@ -457,11 +459,20 @@ static void say_where(struct mesh *self, const char *http)
         log_text("http", http), log_text("spiffe_id", self->spiffe_id));
 }
 
+void mesh_on_draining(struct mesh *self, void (*draining)(void *data), void *data)
+{
+    self->draining = draining;
+    self->draining_data = data;
+}
+
 static void drain(struct mesh *self)
 {
     notify_send(self->options.notify_socket, "STOPPING=1\n");
     LOG(self->log, LEVEL_INFO, NULL, "draining");
     atomic_store(&self->is_up, false);
+    if (self->draining != NULL) {
+        self->draining(self->draining_data);
+    }
     if (self->lease != NULL) {
         lease_set_state(self->lease, WEFT__REGISTRY__V1__INSTANCE_STATE__INSTANCE_STATE_DRAINING);
         (void)usleep(DRAIN_GRACE_MS * 1000); /* until the clients have heard of it */

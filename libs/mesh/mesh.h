@@ -99,4 +99,9 @@ void mesh_on_listening(struct mesh *mesh,
                        void (*listening)(void *data, const char *address, const char *http),
                        void *data) NONNULL_ARGS(1, 2);
 
+/* Called when mesh_run() begins to end, before streams are closed: a service that gives out work
+ * gives out no more, and says so. */
+void mesh_on_draining(struct mesh *mesh, void (*draining)(void *data), void *data)
+    NONNULL_ARGS(1, 2);
+
 #endif
