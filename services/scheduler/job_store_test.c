@@ -1,5 +1,6 @@
 #include "services/scheduler/job_store.h"
 
+#include "libs/store/store_contract.h"
 #include "libs/testing/assert_status.h"
 #include "libs/testing/failing_store.h"
 #include "services/scheduler/job_changes.h"
@@ -505,6 +506,12 @@ static void every_question_passes_on_that_the_store_is_away(void **state)
 #undef EXPECT_AWAY
 }
 
+static void its_migrations_have_a_way_back(void **state)
+{
+    (void)state;
+    store_migrations_contract(job_store_migrate);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -527,6 +534,7 @@ int main(void)
         TEST(the_end_of_the_history_to_keep_is_found),
         TEST(a_failure_and_its_error_are_one_write),
         TEST(every_question_passes_on_that_the_store_is_away),
+        cmocka_unit_test(its_migrations_have_a_way_back),
     };
 
     return cmocka_run_group_tests_name("job_store", tests, NULL, NULL);
