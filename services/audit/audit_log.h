@@ -103,6 +103,16 @@ void audit_log_state(struct audit_log *log, struct arena *arena, struct audit_lo
 status audit_log_read(struct audit_log *log, struct arena *arena, uint64_t index, bytes *ret_leaf)
     NONNULL;
 
+/* Reads many leaves, and a bundle only once when they lie side by side. */
+struct audit_log_reader;
+
+/* In arena, and good as long as it. */
+struct audit_log_reader *audit_log_reader_new(struct audit_log *log, struct arena *arena)
+    NONNULL RETURNS_NONNULL;
+/* As audit_log_read(); the leaf is good until the next is read. */
+status audit_log_reader_read(struct audit_log_reader *reader, uint64_t index, bytes *ret_leaf)
+    NONNULL;
+
 /* The proof bundle of a leaf (libs/tlog/tlog_proof.h), under the newest checkpoint.
  * FAILED_PRECONDITION: it is not integrated yet. */
 status audit_log_prove(struct audit_log *log, struct arena *arena, uint64_t index,

@@ -37,20 +37,66 @@ static bool copy_pending(struct audit_log *log, struct arena *arena, uint64_t in
     return found;
 }
 
-status audit_log_read(struct audit_log *log, struct arena *arena, uint64_t index, bytes *ret_leaf)
+struct audit_log_reader {
+    struct audit_log *log;
+    struct arena *arena;        /* of the bundle */
+    struct tile_bundle *bundle; /* NULL: none was read */
+    uint64_t n;                 /* its number */
+};
+
+static void free_reader(void *data)
 {
-    struct tile_bundle *bundle = ARENA_NEW(arena, struct tile_bundle);
+    struct audit_log_reader *reader = data;
+
+    arena_free(reader->arena);
+}
+
+struct audit_log_reader *audit_log_reader_new(struct audit_log *log, struct arena *arena)
+{
+    struct audit_log_reader *reader = ARENA_NEW(arena, struct audit_log_reader);
+
+    *reader = (struct audit_log_reader){ .log = log, .arena = arena_new() };
+    arena_defer(arena, free_reader, reader);
+    return reader;
+}
+
+/* The bundle that has the entry, which is one of the first `size`. */
+static status read_bundle(struct audit_log_reader *reader, uint64_t index, uint64_t size)
+{
+    uint64_t n = index / TILE_WIDTH;
+
+    if (reader->bundle != NULL && reader->n == n &&
+        index % TILE_WIDTH < reader->bundle->n_entries) {
+        return status_ok();
+    }
+    reader->bundle = NULL;
+    arena_reset(reader->arena);
+    struct tile_bundle *bundle = ARENA_NEW(reader->arena, struct tile_bundle);
+    TRY(tile_read_bundle(reader->log->files, reader->arena, size, n, bundle));
+    reader->bundle = bundle;
+    reader->n = n;
+    return status_ok();
+}
+
+status audit_log_reader_read(struct audit_log_reader *reader, uint64_t index, bytes *ret_leaf)
+{
     uint64_t size = 0;
 
-    if (copy_pending(log, arena, index, ret_leaf, &size)) {
+    if (copy_pending(reader->log, reader->arena, index, ret_leaf, &size)) {
         return status_ok();
     }
     if (index >= size) {
-        return status_error(arena, STATUS_OUT_OF_RANGE, "the log has no entry %" PRIu64, index);
+        return status_error(reader->arena, STATUS_OUT_OF_RANGE, "the log has no entry %" PRIu64,
+                            index);
     }
-    TRY(tile_read_bundle(log->files, arena, size, index / TILE_WIDTH, bundle));
-    *ret_leaf = bundle->entries[index % TILE_WIDTH];
+    TRY(read_bundle(reader, index, size));
+    *ret_leaf = reader->bundle->entries[index % TILE_WIDTH];
     return status_ok();
+}
+
+status audit_log_read(struct audit_log *log, struct arena *arena, uint64_t index, bytes *ret_leaf)
+{
+    return audit_log_reader_read(audit_log_reader_new(log, arena), index, ret_leaf);
 }
 
 status audit_log_prove(struct audit_log *log, struct arena *arena, uint64_t index,

@@ -1,0 +1,278 @@
+#include "libs/audit/audit_leaf.h"
+#include "services/audit/audit_engine_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    INDEX_BATCH = 1000, /* rows of one commit */
+    /* Between two rounds of the thread: each commits, and syncs, and readers do it themselves. */
+    ROUND_MS = 50,
+    RETRY_MS = 1000, /* after a failure, which takes somebody to mend */
+};
+
+/* ---- Rows ---- */
+
+struct audit_row audit_engine_row(struct audit_engine *engine, struct arena *arena, uint64_t index,
+                                  const struct audit_event *event,
+                                  const struct audit_key_id *key_id)
+{
+    const struct audit_subject actor = { event->tenant_id, event->actor };
+    const struct audit_subject target = { event->tenant_id, event->target };
+
+    return (struct audit_row){
+        .index = (int64_t)index,
+        .tenant_id = event->tenant_id,
+        .event_id = event->event_id,
+        .time_ms = event->time_ms,
+        .actor_tag = audit_keys_tag(engine->keys, arena, "actor", &actor),
+        .action = event->action,
+        .target_tag = audit_keys_tag(engine->keys, arena, "target", &target),
+        .key_id = { key_id->data, AUDIT_KEY_ID_SIZE },
+    };
+}
+
+static status insert_rows(struct audit_engine *engine, struct arena *arena,
+                          const struct audit_row *rows, size_t n)
+{
+    struct store_write *write = store_write_new(arena);
+
+    for (size_t i = 0; i < n; i++) {
+        audit_store_insert(write, &rows[i]);
+    }
+    return store_commit(engine->options.store, arena, write);
+}
+
+/* ---- Of what is appended ---- */
+
+/* Indexing is held. */
+static status index_some(struct audit_engine *engine, struct arena *arena, size_t *ret_n)
+{
+    struct arena *scratch = arena_new();
+    struct audit_row *rows = ARENA_NEW_ARRAY(scratch, struct audit_row, INDEX_BATCH);
+
+    *ret_n = sent_events_take(engine->sent, scratch, INDEX_BATCH, rows);
+    status s = *ret_n > 0 ? insert_rows(engine, scratch, rows, *ret_n) : status_ok();
+    if (status_is_ok(s)) {
+        sent_events_indexed(engine->sent, *ret_n);
+    } else {
+        s = status_error(arena, s.code, "the index of the audit log: %s", s.message);
+    }
+    arena_free(scratch);
+    return s;
+}
+
+static status index_all(struct audit_engine *engine, struct arena *arena)
+{
+    size_t n = 1;
+    status s = status_ok();
+
+    pthread_mutex_lock(&engine->indexing);
+    while (n > 0 && status_is_ok(s)) {
+        s = index_some(engine, arena, &n);
+    }
+    pthread_mutex_unlock(&engine->indexing);
+    return s;
+}
+
+status audit_engine_index(struct audit_engine *engine, struct arena *arena)
+{
+    struct audit_log_state state;
+
+    audit_log_state(engine->log, arena, &state);
+    while (!sent_events_wait(engine->sent, state.durable)) {
+        TRY(index_all(engine, arena));
+    }
+    return status_ok();
+}
+
+status audit_engine_step(struct audit_engine *engine, struct arena *arena, int64_t *ret_wait_ms)
+{
+    TRY(index_all(engine, arena));
+    return audit_log_step(engine->log, arena, ret_wait_ms);
+}
+
+/* ---- Of what the log has ---- */
+
+status audit_engine_open_leaf(struct audit_engine *engine, struct arena *arena, bytes leaf,
+                              const struct audit_event **ret_event, struct aead_key *ret_key)
+{
+    struct audit_event *event = ARENA_NEW(arena, struct audit_event);
+    struct audit_key_id key_id;
+    bytes text;
+
+    *ret_event = NULL;
+    *ret_key = (struct aead_key){ 0 };
+    TRY(audit_leaf_key_id(arena, leaf, &key_id));
+    status s = audit_keys_find(engine->keys, arena, &key_id, ret_key);
+    if (s.code == STATUS_NOT_FOUND) {
+        return status_ok();
+    }
+    TRY(s);
+    s = audit_leaf_open(arena, ret_key, leaf, &text);
+    if (status_is_ok(s)) {
+        s = audit_event_decode(arena, text, event);
+    }
+    if (!status_is_ok(s)) {
+        aead_wipe(ret_key);
+        return s;
+    }
+    *ret_event = event;
+    return status_ok();
+}
+
+/* An entry whose key was destroyed keeps its place, and its tenant. */
+static status erased_row(struct audit_engine *engine, struct arena *arena, uint64_t index,
+                         const struct audit_key_id *key_id, struct audit_row *ret_row)
+{
+    const char *tenant_id = "";
+
+    status s = audit_keys_tenant(engine->keys, arena, key_id, &tenant_id);
+    if (s.code != STATUS_NOT_FOUND) {
+        TRY(s);
+    }
+    *ret_row = (struct audit_row){
+        .index = (int64_t)index,
+        .tenant_id = tenant_id,
+        .event_id = arena_printf(arena, "erased-%" PRIu64, index),
+        .action = "",
+        .key_id = { key_id->data, AUDIT_KEY_ID_SIZE },
+    };
+    return status_ok();
+}
+
+static status row_of_leaf(struct audit_engine *engine, struct arena *arena, uint64_t index,
+                          bytes leaf, struct audit_row *ret_row)
+{
+    struct audit_key_id *key_id = ARENA_NEW(arena, struct audit_key_id);
+    const struct audit_event *event;
+    struct aead_key key;
+
+    TRY(audit_leaf_key_id(arena, leaf, key_id));
+    TRY(audit_engine_open_leaf(engine, arena, leaf, &event, &key));
+    aead_wipe(&key);
+    if (event == NULL) {
+        return erased_row(engine, arena, index, key_id, ret_row);
+    }
+    *ret_row = audit_engine_row(engine, arena, index, event, key_id);
+    return status_ok();
+}
+
+/* From next on, up to INDEX_BATCH of them. */
+static status replay_some(struct audit_engine *engine, struct arena *arena, uint64_t next,
+                          uint64_t end)
+{
+    struct audit_log_reader *reader = audit_log_reader_new(engine->log, arena);
+    struct audit_row *rows = ARENA_NEW_ARRAY(arena, struct audit_row, INDEX_BATCH);
+    size_t n = 0;
+
+    for (; n < INDEX_BATCH && next + n < end; n++) {
+        bytes leaf;
+        TRY(audit_log_reader_read(reader, next + n, &leaf));
+        status s = row_of_leaf(engine, arena, next + n, leaf, &rows[n]);
+        if (!status_is_ok(s)) {
+            return status_annotate(arena, s, arena_printf(arena, "entry %" PRIu64, next + n));
+        }
+    }
+    return insert_rows(engine, arena, rows, n);
+}
+
+status audit_engine_replay(struct audit_engine *engine, struct arena *arena, uint64_t next,
+                           uint64_t end)
+{
+    for (; next < end; next += INDEX_BATCH) {
+        struct arena *scratch = arena_new();
+        status s = replay_some(engine, scratch, next, end);
+        s = status_is_ok(s) ? s : status_error(arena, s.code, "%s", s.message);
+        arena_free(scratch);
+        TRY(s);
+    }
+    return status_ok();
+}
+
+/* ---- The thread ---- */
+
+/* The lock is held.  Whatever is appended meanwhile waits for the next round. */
+static void wait_ms(struct audit_engine *engine, int64_t ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (!engine->stopping &&
+           pthread_cond_timedwait(&engine->wake, &engine->lock, &until) != ETIMEDOUT) {
+    }
+}
+
+/* Sleeps for ms; when it is negative, until something was appended, and then a round.  Returns
+ * false when the engine stops. */
+static bool sleep_until_due(struct audit_engine *engine, int64_t ms)
+{
+    pthread_mutex_lock(&engine->lock);
+    while (ms < 0 && !engine->stopping && !engine->appended) {
+        pthread_cond_wait(&engine->wake, &engine->lock);
+    }
+    engine->appended = false;
+    wait_ms(engine, ms < 0 ? ROUND_MS : ms);
+    bool go_on = !engine->stopping;
+    pthread_mutex_unlock(&engine->lock);
+    return go_on;
+}
+
+static void *work(void *data)
+{
+    struct audit_engine *engine = data;
+    struct arena *arena = arena_new();
+    int64_t ms = 0;
+
+    do {
+        arena_reset(arena);
+        status s = audit_engine_step(engine, arena, &ms);
+        ms = ms > ROUND_MS ? ROUND_MS : ms;
+        if (!status_is_ok(s)) {
+            ms = RETRY_MS;
+            if (engine->options.failed != NULL) {
+                engine->options.failed(engine->options.failed_data, s);
+            }
+        }
+    } while (sleep_until_due(engine, ms));
+    arena_free(arena);
+    return NULL;
+}
+
+void audit_engine_start(struct audit_engine *engine)
+{
+    if (engine->options.threaded) {
+        if (pthread_create(&engine->thread, NULL, work, engine) != 0) {
+            abort(); /* no memory for a thread, when the service starts */
+        }
+        engine->running = true;
+    }
+}
+
+void audit_engine_stop(struct audit_engine *engine)
+{
+    if (engine->running) {
+        pthread_mutex_lock(&engine->lock);
+        engine->stopping = true;
+        pthread_cond_signal(&engine->wake);
+        pthread_mutex_unlock(&engine->lock);
+        (void)pthread_join(engine->thread, NULL);
+        engine->running = false;
+    }
+}
+
+void audit_engine_wake(struct audit_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (!engine->appended) {
+        engine->appended = true;
+        pthread_cond_signal(&engine->wake);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
