@@ -10,7 +10,7 @@ enum { RETRY_MS = 500 }; /* when too much waits: as long as a leaf waits for its
 
 /* One call to audit_engine_append(). */
 struct batch {
-    const struct audit_event *events; /* redacted */
+    const struct audit_record *events; /* cleaned */
     struct audit_event_name *names;
     struct sent **sent;
     bool *mine;
@@ -19,14 +19,19 @@ struct batch {
 
 /* ---- Before ---- */
 
-static status check_events(struct arena *arena, const struct audit_event *events, size_t n)
+static status check_number(struct arena *arena, size_t n)
 {
     if (n == 0 || n > AUDIT_ENGINE_MAX_BATCH) {
         return status_bad_field(arena, "events", "has %zu events, not 1 to %d", n,
                                 AUDIT_ENGINE_MAX_BATCH);
     }
+    return status_ok();
+}
+
+static status check_events(struct arena *arena, const struct audit_record *events, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
-        status s = audit_event_check(arena, &events[i]);
+        status s = audit_record_check(arena, &events[i]);
         if (!status_is_ok(s)) {
             return status_bad_field(arena, arena_printf(arena, "events[%zu]", i), "%s", s.message);
         }
@@ -35,9 +40,9 @@ static status check_events(struct arena *arena, const struct audit_event *events
 }
 
 static struct batch batch_of(struct audit_engine *engine, struct arena *arena,
-                             const struct audit_event *events, size_t n)
+                             const struct audit_record *events, size_t n)
 {
-    struct audit_event *copies = ARENA_NEW_ARRAY(arena, struct audit_event, n);
+    struct audit_record *copies = ARENA_NEW_ARRAY(arena, struct audit_record, n);
     struct batch batch = {
         .events = copies,
         .names = ARENA_NEW_ARRAY(arena, struct audit_event_name, n),
@@ -48,9 +53,9 @@ static struct batch batch_of(struct audit_engine *engine, struct arena *arena,
     int64_t now_ms = clock_wall_ms(engine->options.clock);
 
     for (size_t i = 0; i < n; i++) {
-        copies[i] = audit_event_redact(arena, &events[i]);
+        copies[i] = audit_record_clean(arena, &events[i]);
         copies[i].append_time_ms = now_ms;
-        batch.names[i] = (struct audit_event_name){ events[i].tenant_id, events[i].event_id };
+        batch.names[i] = (struct audit_event_name){ copies[i].tenant_id, copies[i].event_id };
     }
     return batch;
 }
@@ -89,7 +94,7 @@ static status seal_new(struct audit_engine *engine, struct arena *arena, const s
                        bytes *ret_leaves)
 {
     for (size_t i = 0; i < n; i++) {
-        bytes text = audit_event_encode(arena, &batch->events[new_events[i]]);
+        bytes text = audit_record_encode(arena, &batch->events[new_events[i]]);
         TRY(audit_leaf_seal(arena, &keys[i].id, &keys[i].key, engine->options.random, text,
                             &ret_leaves[i]));
     }
@@ -127,8 +132,8 @@ static status append_mine(struct audit_engine *engine, struct arena *arena,
     struct audit_subject *subjects = ARENA_NEW_ARRAY(arena, struct audit_subject, n);
     struct audit_data_key *keys = ARENA_NEW_ARRAY(arena, struct audit_data_key, n);
     for (size_t i = 0; i < n; i++) {
-        const struct audit_event *event = &batch->events[new_events[i]];
-        subjects[i] = (struct audit_subject){ event->tenant_id, audit_event_subject(event) };
+        const struct audit_record *event = &batch->events[new_events[i]];
+        subjects[i] = (struct audit_subject){ event->tenant_id, audit_record_subject(event) };
     }
     status s = audit_keys_of(engine->keys, arena, subjects, n, keys);
     if (status_is_ok(s)) {
@@ -141,10 +146,11 @@ static status append_mine(struct audit_engine *engine, struct arena *arena,
 }
 
 status audit_engine_append(struct audit_engine *engine, struct arena *arena,
-                           const struct audit_event *events, size_t n, uint64_t *ret_indices)
+                           const struct audit_record *events, size_t n, uint64_t *ret_indices)
 {
-    TRY(check_events(arena, events, n));
+    TRY(check_number(arena, n));
     struct batch batch = batch_of(engine, arena, events, n);
+    TRY(check_events(arena, batch.events, n));
     if (!sent_events_claim(engine->sent, batch.names, n, batch.sent, batch.mine)) {
         return status_retry_after(arena,
                                   status_error(arena, STATUS_RESOURCE_EXHAUSTED,

@@ -26,8 +26,8 @@
 #include "libs/base/status.h"
 #include "libs/crypto/aead.h"
 #include "libs/store/store.h"
-#include "services/audit/audit_event.h"
 #include "services/audit/audit_log.h"
+#include "services/audit/audit_record.h"
 #include "services/audit/audit_store.h"
 
 #include <stdbool.h>
@@ -70,7 +70,7 @@ void audit_engine_close(struct audit_engine *engine);
  * INVALID_ARGUMENT: one is not well formed; none was appended.  RESOURCE_EXHAUSTED: the disk is
  * full, or the index lags too far.  After an error some may be in the log: send them again. */
 status audit_engine_append(struct audit_engine *engine, struct arena *arena,
-                           const struct audit_event *events, size_t n, uint64_t *ret_indices)
+                           const struct audit_record *events, size_t n, uint64_t *ret_indices)
     NONNULL;
 
 /* Destroys the key of a subject; nobody reads its events any more, though each is in the log and
@@ -87,7 +87,7 @@ status audit_engine_step(struct audit_engine *engine, struct arena *arena, int64
 
 struct audit_entry {
     uint64_t index;
-    const struct audit_event *event; /* NULL: its key was destroyed */
+    const struct audit_record *event; /* NULL: its key was destroyed */
 };
 
 /* An entry with all that proves it off line. */

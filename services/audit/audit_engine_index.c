@@ -16,7 +16,7 @@ enum {
 /* ---- Rows ---- */
 
 struct audit_row audit_engine_row(struct audit_engine *engine, struct arena *arena, uint64_t index,
-                                  const struct audit_event *event,
+                                  const struct audit_record *event,
                                   const struct audit_key_id *key_id)
 {
     const struct audit_subject actor = { event->tenant_id, event->actor };
@@ -64,13 +64,15 @@ static status index_some(struct audit_engine *engine, struct arena *arena, size_
     return s;
 }
 
-static status index_all(struct audit_engine *engine, struct arena *arena)
+/* The entries below end, as far as they are there; not those that come in meanwhile, for there
+ * might be no end of them. */
+static status index_up_to(struct audit_engine *engine, struct arena *arena, uint64_t end)
 {
     size_t n = 1;
     status s = status_ok();
 
     pthread_mutex_lock(&engine->indexing);
-    while (n > 0 && status_is_ok(s)) {
+    while (n > 0 && status_is_ok(s) && sent_events_next(engine->sent) < end) {
         s = index_some(engine, arena, &n);
     }
     pthread_mutex_unlock(&engine->indexing);
@@ -83,23 +85,26 @@ status audit_engine_index(struct audit_engine *engine, struct arena *arena)
 
     audit_log_state(engine->log, arena, &state);
     while (!sent_events_wait(engine->sent, state.durable)) {
-        TRY(index_all(engine, arena));
+        TRY(index_up_to(engine, arena, state.durable));
     }
     return status_ok();
 }
 
 status audit_engine_step(struct audit_engine *engine, struct arena *arena, int64_t *ret_wait_ms)
 {
-    TRY(index_all(engine, arena));
+    struct audit_log_state state;
+
+    audit_log_state(engine->log, arena, &state);
+    TRY(index_up_to(engine, arena, state.durable));
     return audit_log_step(engine->log, arena, ret_wait_ms);
 }
 
 /* ---- Of what the log has ---- */
 
 status audit_engine_open_leaf(struct audit_engine *engine, struct arena *arena, bytes leaf,
-                              const struct audit_event **ret_event, struct aead_key *ret_key)
+                              const struct audit_record **ret_event, struct aead_key *ret_key)
 {
-    struct audit_event *event = ARENA_NEW(arena, struct audit_event);
+    struct audit_record *event = ARENA_NEW(arena, struct audit_record);
     struct audit_key_id key_id;
     bytes text;
 
@@ -113,7 +118,7 @@ status audit_engine_open_leaf(struct audit_engine *engine, struct arena *arena, 
     TRY(s);
     s = audit_leaf_open(arena, ret_key, leaf, &text);
     if (status_is_ok(s)) {
-        s = audit_event_decode(arena, text, event);
+        s = audit_record_decode(arena, text, event);
     }
     if (!status_is_ok(s)) {
         aead_wipe(ret_key);
@@ -147,7 +152,7 @@ static status row_of_leaf(struct audit_engine *engine, struct arena *arena, uint
                           bytes leaf, struct audit_row *ret_row)
 {
     struct audit_key_id *key_id = ARENA_NEW(arena, struct audit_key_id);
-    const struct audit_event *event;
+    const struct audit_record *event;
     struct aead_key key;
 
     TRY(audit_leaf_key_id(arena, leaf, key_id));

@@ -32,13 +32,13 @@ struct audit_engine {
 
 /* The row of an event at an index; tags are in arena. */
 struct audit_row audit_engine_row(struct audit_engine *engine, struct arena *arena, uint64_t index,
-                                  const struct audit_event *event,
+                                  const struct audit_record *event,
                                   const struct audit_key_id *key_id) NONNULL;
 
 /* What the leaf says; *ret_event is NULL when its key was destroyed, and *ret_key all zeros.  The
  * caller wipes the key. */
 status audit_engine_open_leaf(struct audit_engine *engine, struct arena *arena, bytes leaf,
-                              const struct audit_event **ret_event, struct aead_key *ret_key)
+                              const struct audit_record **ret_event, struct aead_key *ret_key)
     NONNULL;
 
 /* Everything that was acknowledged before has its row on return. */

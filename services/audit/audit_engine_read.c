@@ -31,7 +31,7 @@ static status find_index(struct audit_engine *engine, struct arena *arena, const
 
 /* The index may be changed by whoever gets at the database; the log says whose the event is. */
 static status check_tenant(struct arena *arena, const char *tenant_id, const char *event_id,
-                           const struct audit_event *event)
+                           const struct audit_record *event)
 {
     if (event != NULL && (strcmp(event->event_id, event_id) != 0 ||
                           (tenant_id != NULL && strcmp(event->tenant_id, tenant_id) != 0))) {

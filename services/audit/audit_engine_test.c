@@ -81,9 +81,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct audit_event event_of(struct fixture *f, const char *id, const char *actor)
+static struct audit_record event_of(struct fixture *f, const char *id, const char *actor)
 {
-    return (struct audit_event){
+    return (struct audit_record){
         .event_id = id,
         .time_ms = clock_wall_ms(&f->clock.clock),
         .tenant_id = "acme",
@@ -99,7 +99,7 @@ static struct audit_event event_of(struct fixture *f, const char *id, const char
 
 static uint64_t append(struct fixture *f, const char *id, const char *actor)
 {
-    const struct audit_event event = event_of(f, id, actor);
+    const struct audit_record event = event_of(f, id, actor);
     uint64_t index = 0;
 
     assert_status(audit_engine_append(f->engine, f->arena, &event, 1, &index), STATUS_OK);
@@ -132,7 +132,7 @@ static const char *list(struct fixture *f, struct audit_query query)
 
     assert_status(audit_engine_list(f->engine, f->arena, &query, &found), STATUS_OK);
     for (size_t i = 0; i < found.n_entries; i++) {
-        const struct audit_event *event = found.entries[i].event;
+        const struct audit_record *event = found.entries[i].event;
         text_add(&ids, "%s ", event != NULL ? event->event_id : "?");
     }
     return text_string(&ids);
@@ -218,7 +218,7 @@ static void another_tenants_event_is_not_found(void **state)
 static void events_that_are_wrong_are_refused_all_together(void **state)
 {
     struct fixture *f = *state;
-    struct audit_event events[2] = { event_of(f, "good", "sa:a"), event_of(f, "bad", "sa:a") };
+    struct audit_record events[2] = { event_of(f, "good", "sa:a"), event_of(f, "bad", "sa:a") };
     uint64_t indices[2];
 
     events[1].action = "";
@@ -234,7 +234,7 @@ static void a_batch_has_a_limit(void **state)
 {
     struct fixture *f = *state;
     size_t n = AUDIT_ENGINE_MAX_BATCH;
-    struct audit_event *events = ARENA_NEW_ARRAY(f->arena, struct audit_event, n + 1);
+    struct audit_record *events = ARENA_NEW_ARRAY(f->arena, struct audit_record, n + 1);
     uint64_t *indices = ARENA_NEW_ARRAY(f->arena, uint64_t, n + 1);
 
     for (size_t i = 0; i <= n; i++) {
@@ -250,7 +250,7 @@ static void secrets_do_not_get_into_the_log(void **state)
 {
     static const struct audit_detail details[] = { { "password", "hunter2" } };
     struct fixture *f = *state;
-    struct audit_event event = event_of(f, "first", "sa:a");
+    struct audit_record event = event_of(f, "first", "sa:a");
     uint64_t index;
 
     event.details = details;
@@ -264,8 +264,8 @@ static void secrets_do_not_get_into_the_log(void **state)
 static void an_event_that_comes_twice_is_one_entry(void **state)
 {
     struct fixture *f = *state;
-    struct audit_event events[3] = { event_of(f, "a", "sa:a"), event_of(f, "b", "sa:a"),
-                                     event_of(f, "a", "sa:a") };
+    struct audit_record events[3] = { event_of(f, "a", "sa:a"), event_of(f, "b", "sa:a"),
+                                      event_of(f, "a", "sa:a") };
     uint64_t indices[3];
     int64_t wait_ms;
 
@@ -280,7 +280,7 @@ static void an_event_that_comes_twice_is_one_entry(void **state)
     assert_int_equal(append(f, "b", "sa:other"), 1);
     assert_int_equal(append(f, "c", "sa:a"), 2);
 
-    struct audit_event other = event_of(f, "a", "sa:a");
+    struct audit_record other = event_of(f, "a", "sa:a");
     other.tenant_id = "globex"; /* the id of another tenant is another event */
     assert_status(audit_engine_append(f->engine, f->arena, &other, 1, indices), STATUS_OK);
     assert_int_equal(indices[0], 3);
@@ -299,7 +299,7 @@ static void *race(void *data)
     struct arena *arena = arena_new();
 
     for (int i = 0; i < ROUNDS; i++) {
-        const struct audit_event event =
+        const struct audit_record event =
             event_of(self->f, arena_printf(arena, "round-%d", i), "sa:a");
         assert_status(audit_engine_append(self->f->engine, arena, &event, 1, &self->indices[i]),
                       STATUS_OK);
@@ -331,7 +331,7 @@ static void the_same_event_from_many_at_once_is_one_entry(void **state)
 
 static void append_some(struct fixture *f)
 {
-    struct audit_event event;
+    struct audit_record event;
     uint64_t index;
 
     append(f, "e0", "sa:a");
@@ -436,7 +436,7 @@ static void an_erased_subject_is_forgotten_and_its_proofs_stay(void **state)
 static void an_event_is_sealed_for_the_subject_it_names(void **state)
 {
     struct fixture *f = *state;
-    struct audit_event event = event_of(f, "about-her", "sa:clerk");
+    struct audit_record event = event_of(f, "about-her", "sa:clerk");
     uint64_t index;
 
     event.data_subject = "user:ada";
@@ -463,7 +463,7 @@ static void an_erasure_that_fails_erases_nothing(void **state)
 static void an_append_that_fails_can_be_sent_again(void **state)
 {
     struct fixture *f = *state;
-    const struct audit_event event = event_of(f, "first", "sa:a");
+    const struct audit_record event = event_of(f, "first", "sa:a");
     uint64_t index;
 
     f->store.fail_query = 1; /* have we got it? */

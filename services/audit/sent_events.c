@@ -230,6 +230,14 @@ status sent_events_result(struct sent_events *self, struct arena *arena, struct 
 
 /* ---- Towards the index ---- */
 
+uint64_t sent_events_next(struct sent_events *self)
+{
+    lock(self);
+    uint64_t next = self->next;
+    unlock(self);
+    return next;
+}
+
 size_t sent_events_take(struct sent_events *self, struct arena *arena, size_t max,
                         struct audit_row *ret_rows)
 {

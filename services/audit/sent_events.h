@@ -53,6 +53,9 @@ bool sent_events_ended(struct sent_events *self, struct sent *sent) NONNULL;
 status sent_events_result(struct sent_events *self, struct arena *arena, struct sent *sent,
                           uint64_t *ret_index) NONNULL;
 
+/* The first entry without a row. */
+uint64_t sent_events_next(struct sent_events *self) NONNULL;
+
 /* The next rows for the index, in order and at most max; copied into arena.  By one thread at a
  * time. */
 size_t sent_events_take(struct sent_events *self, struct arena *arena, size_t max,

@@ -1,4 +1,4 @@
-#include "services/audit/audit_event.h"
+#include "services/audit/audit_record.h"
 
 #include "libs/audit/audit_leaf.h"
 #include "libs/base/status_details.h"
@@ -9,9 +9,9 @@
 
 static const struct audit_detail details[] = { { "plan", "pro" }, { "note", "two\nlines\t\"q\"" } };
 
-static struct audit_event plain(void)
+static struct audit_record plain(void)
 {
-    return (struct audit_event){
+    return (struct audit_record){
         .event_id = "01hf3w5g6h7j8k9m0n1p2q3r4s",
         .time_ms = 1700000000123,
         .tenant_id = "acme",
@@ -30,12 +30,12 @@ static struct audit_event plain(void)
 
 static void an_event_is_the_same_after_being_text(void **state)
 {
-    const struct audit_event event = plain();
-    struct audit_event got;
-    bytes text = audit_event_encode(*state, &event);
+    const struct audit_record event = plain();
+    struct audit_record got;
+    bytes text = audit_record_encode(*state, &event);
 
-    assert_status(audit_event_check(*state, &event), STATUS_OK);
-    assert_status(audit_event_decode(*state, text, &got), STATUS_OK);
+    assert_status(audit_record_check(*state, &event), STATUS_OK);
+    assert_status(audit_record_decode(*state, text, &got), STATUS_OK);
     assert_string_equal(got.event_id, event.event_id);
     assert_int_equal(got.time_ms, event.time_ms);
     assert_string_equal(got.tenant_id, "acme");
@@ -63,27 +63,27 @@ static char *long_text(struct arena *arena, size_t size)
 /* Each field as long as it may be, and one byte longer. */
 static void every_field_has_its_limit(void **state)
 {
-    struct audit_event event = plain();
+    struct audit_record event = plain();
     const struct {
         const char **field;
         const char *name;
         size_t limit;
     } cases[] = {
-        { &event.event_id, "event_id", AUDIT_MAX_EVENT_ID_BYTES },
-        { &event.tenant_id, "tenant_id", AUDIT_MAX_TENANT_BYTES },
-        { &event.actor, "actor", AUDIT_MAX_ACTOR_BYTES },
-        { &event.action, "action", AUDIT_MAX_ACTION_BYTES },
-        { &event.target, "target", AUDIT_MAX_TARGET_BYTES },
-        { &event.service, "service", AUDIT_MAX_SERVICE_BYTES },
-        { &event.data_subject, "data_subject", AUDIT_MAX_ACTOR_BYTES },
+        { &event.event_id, "event_id", RECORD_MAX_EVENT_ID_BYTES },
+        { &event.tenant_id, "tenant_id", RECORD_MAX_TENANT_BYTES },
+        { &event.actor, "actor", RECORD_MAX_ACTOR_BYTES },
+        { &event.action, "action", RECORD_MAX_ACTION_BYTES },
+        { &event.target, "target", RECORD_MAX_TARGET_BYTES },
+        { &event.service, "service", RECORD_MAX_SERVICE_BYTES },
+        { &event.data_subject, "data_subject", RECORD_MAX_ACTOR_BYTES },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *before = *cases[i].field;
         *cases[i].field = long_text(*state, cases[i].limit);
-        assert_status(audit_event_check(*state, &event), STATUS_OK);
+        assert_status(audit_record_check(*state, &event), STATUS_OK);
         *cases[i].field = long_text(*state, cases[i].limit + 1);
-        status s = audit_event_check(*state, &event);
+        status s = audit_record_check(*state, &event);
         assert_status(s, STATUS_INVALID_ARGUMENT);
         assert_string_equal(s.details->field.field, cases[i].name);
         *cases[i].field = before;
@@ -92,7 +92,7 @@ static void every_field_has_its_limit(void **state)
 
 static void what_is_not_well_formed_is_named(void **state)
 {
-    struct audit_event event = plain();
+    struct audit_record event = plain();
     const struct {
         const char **field;
         const char *text;
@@ -106,43 +106,43 @@ static void what_is_not_well_formed_is_named(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *before = *cases[i].field;
         *cases[i].field = cases[i].text;
-        assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+        assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
         *cases[i].field = before;
     }
     event.outcome = (enum audit_outcome)0;
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
     event.outcome = AUDIT_FAILED;
     event.time_ms = -1;
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
 }
 
 static void details_have_limits_too(void **state)
 {
-    struct audit_event event = plain();
-    struct audit_detail many[AUDIT_MAX_DETAILS + 1];
+    struct audit_record event = plain();
+    struct audit_detail many[RECORD_MAX_DETAILS + 1];
 
-    for (int i = 0; i <= AUDIT_MAX_DETAILS; i++) {
+    for (int i = 0; i <= RECORD_MAX_DETAILS; i++) {
         many[i] = (struct audit_detail){ arena_printf(*state, "key %d", i), "" };
     }
     event.details = many;
-    event.n_details = AUDIT_MAX_DETAILS;
-    assert_status(audit_event_check(*state, &event), STATUS_OK);
+    event.n_details = RECORD_MAX_DETAILS;
+    assert_status(audit_record_check(*state, &event), STATUS_OK);
     event.n_details++;
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
 
     event.n_details = 1;
-    many[0] = (struct audit_detail){ "key", long_text(*state, AUDIT_MAX_DETAILS_BYTES - 3) };
-    assert_status(audit_event_check(*state, &event), STATUS_OK);
+    many[0] = (struct audit_detail){ "key", long_text(*state, RECORD_MAX_DETAILS_BYTES - 3) };
+    assert_status(audit_record_check(*state, &event), STATUS_OK);
     many[0].key = "keys";
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
     many[0] = (struct audit_detail){ "", "no key" };
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
-    many[0] = (struct audit_detail){ long_text(*state, AUDIT_MAX_DETAIL_KEY_BYTES + 1), "" };
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    many[0] = (struct audit_detail){ long_text(*state, RECORD_MAX_DETAIL_KEY_BYTES + 1), "" };
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
     many[0] = (struct audit_detail){ "twice", "" };
     many[1] = (struct audit_detail){ "twice", "" };
     event.n_details = 2;
-    assert_status(audit_event_check(*state, &event), STATUS_INVALID_ARGUMENT);
+    assert_status(audit_record_check(*state, &event), STATUS_INVALID_ARGUMENT);
 }
 
 static char *quotes(struct arena *arena, size_t size)
@@ -155,26 +155,26 @@ static char *quotes(struct arena *arena, size_t size)
 
 static void the_largest_event_there_can_be_fits_into_a_leaf(void **state)
 {
-    struct audit_event event = plain();
-    struct audit_detail many[AUDIT_MAX_DETAILS];
-    size_t each = AUDIT_MAX_DETAILS_BYTES / AUDIT_MAX_DETAILS;
+    struct audit_record event = plain();
+    struct audit_detail many[RECORD_MAX_DETAILS];
+    size_t each = RECORD_MAX_DETAILS_BYTES / RECORD_MAX_DETAILS;
 
-    for (size_t i = 0; i < AUDIT_MAX_DETAILS; i++) {
+    for (size_t i = 0; i < RECORD_MAX_DETAILS; i++) {
         many[i].key = arena_printf(*state, "%02zu%s", i, quotes(*state, 8));
         many[i].value = quotes(*state, each - 10);
     }
-    event.tenant_id = quotes(*state, AUDIT_MAX_TENANT_BYTES);
-    event.actor = quotes(*state, AUDIT_MAX_ACTOR_BYTES);
-    event.action = quotes(*state, AUDIT_MAX_ACTION_BYTES);
-    event.target = quotes(*state, AUDIT_MAX_TARGET_BYTES);
-    event.service = quotes(*state, AUDIT_MAX_SERVICE_BYTES);
-    event.data_subject = quotes(*state, AUDIT_MAX_ACTOR_BYTES);
+    event.tenant_id = quotes(*state, RECORD_MAX_TENANT_BYTES);
+    event.actor = quotes(*state, RECORD_MAX_ACTOR_BYTES);
+    event.action = quotes(*state, RECORD_MAX_ACTION_BYTES);
+    event.target = quotes(*state, RECORD_MAX_TARGET_BYTES);
+    event.service = quotes(*state, RECORD_MAX_SERVICE_BYTES);
+    event.data_subject = quotes(*state, RECORD_MAX_ACTOR_BYTES);
     event.time_ms = INT64_MAX;
     event.append_time_ms = INT64_MAX;
     event.details = many;
-    event.n_details = AUDIT_MAX_DETAILS;
-    assert_status(audit_event_check(*state, &event), STATUS_OK);
-    assert_true(audit_event_encode(*state, &event).size <= AUDIT_LEAF_MAX_TEXT);
+    event.n_details = RECORD_MAX_DETAILS;
+    assert_status(audit_record_check(*state, &event), STATUS_OK);
+    assert_true(audit_record_encode(*state, &event).size <= AUDIT_LEAF_MAX_TEXT);
 }
 
 static void secrets_are_taken_out(void **state)
@@ -188,17 +188,32 @@ static void secrets_are_taken_out(void **state)
         { "plan", "pro" },
         { "version", "eyJ.no" },
     };
-    struct audit_event event = plain();
+    struct audit_record event = plain();
 
     event.details = given;
     event.n_details = 7;
-    struct audit_event redacted = audit_event_redact(*state, &event);
+    struct audit_record redacted = audit_record_clean(*state, &event);
     for (size_t i = 0; i < 5; i++) {
         assert_string_equal(redacted.details[i].value, "[redacted]");
         assert_string_equal(redacted.details[i].key, given[i].key);
     }
     assert_string_equal(redacted.details[5].value, "pro");
     assert_string_equal(redacted.details[6].value, "eyJ.no");
+}
+
+static void control_characters_become_question_marks(void **state)
+{
+    static const struct audit_detail given[] = { { "a\tb", "line\n\x01" } };
+    struct audit_record event = plain();
+
+    event.actor = "eve\nuser:ada";
+    event.details = given;
+    event.n_details = 1;
+    struct audit_record clean = audit_record_clean(*state, &event);
+    assert_string_equal(clean.actor, "eve?user:ada");
+    assert_string_equal(clean.details[0].key, "a?b");
+    assert_string_equal(clean.details[0].value, "line\n?");
+    assert_status(audit_record_check(*state, &clean), STATUS_OK);
 }
 
 static void what_is_no_event_is_refused(void **state)
@@ -211,13 +226,13 @@ static void what_is_no_event_is_refused(void **state)
         "{\"event_id\":\"a\",\"action\":\"b\"}",
         "{\"event_id\":\"a\",\"event_id\":\"a\",\"action\":\"b\",\"outcome\":\"done\"}",
     };
-    struct audit_event event;
+    struct audit_record event;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_status(audit_event_decode(*state, bytes_of(cases[i]), &event), STATUS_DATA_LOSS);
+        assert_status(audit_record_decode(*state, bytes_of(cases[i]), &event), STATUS_DATA_LOSS);
     }
     assert_status(
-        audit_event_decode(
+        audit_record_decode(
             *state,
             bytes_of("{\"event_id\":\"a\",\"action\":\"b\",\"outcome\":\"done\",\"new\":[1]}"),
             &event),
@@ -247,8 +262,9 @@ int main(void)
         TEST(details_have_limits_too),
         TEST(the_largest_event_there_can_be_fits_into_a_leaf),
         TEST(secrets_are_taken_out),
+        TEST(control_characters_become_question_marks),
         TEST(what_is_no_event_is_refused),
     };
 
-    return cmocka_run_group_tests_name("audit_event", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("audit_record", tests, NULL, NULL);
 }

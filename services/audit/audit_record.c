@@ -1,4 +1,4 @@
-#include "services/audit/audit_event.h"
+#include "services/audit/audit_record.h"
 
 #include "libs/base/status_details.h"
 #include "libs/base/text.h"
@@ -23,15 +23,17 @@ struct text_limits {
     bool lines; /* newlines and tabs may be in it */
 };
 
+static bool is_control(char c, bool lines)
+{
+    return ((unsigned char)c < 0x20 && !(lines && (c == '\n' || c == '\t'))) || c == 0x7f;
+}
+
 static bool has_control(const char *text, bool lines)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if ((c < 0x20 && !(lines && (c == '\n' || c == '\t'))) || c == 0x7f) {
-            return true;
-        }
+    while (*text != '\0' && !is_control(*text, lines)) {
+        text++;
     }
-    return false;
+    return *text != '\0';
 }
 
 static status check_text(struct arena *arena, const char *field, const char *text,
@@ -55,9 +57,9 @@ static status check_event_id(struct arena *arena, const char *id)
 {
     size_t size = strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_");
 
-    if (size == 0 || size > AUDIT_MAX_EVENT_ID_BYTES || id[size] != '\0') {
+    if (size == 0 || size > RECORD_MAX_EVENT_ID_BYTES || id[size] != '\0') {
         return status_bad_field(arena, "event_id", "is not 1 to %d letters, digits, '-' and '_'",
-                                AUDIT_MAX_EVENT_ID_BYTES);
+                                RECORD_MAX_EVENT_ID_BYTES);
     }
     return status_ok();
 }
@@ -66,28 +68,28 @@ static status check_trace_id(struct arena *arena, const char *id)
 {
     size_t size = strlen(id);
 
-    if (size != 0 &&
-        (size != AUDIT_TRACE_ID_BYTES || strspn(id, "0123456789abcdef") != AUDIT_TRACE_ID_BYTES)) {
+    if (size != 0 && (size != RECORD_TRACE_ID_BYTES ||
+                      strspn(id, "0123456789abcdef") != RECORD_TRACE_ID_BYTES)) {
         return status_bad_field(arena, "trace_id", "is not empty and not 32 hex digits");
     }
     return status_ok();
 }
 
-static status check_details(struct arena *arena, const struct audit_event *event)
+static status check_details(struct arena *arena, const struct audit_record *event)
 {
     size_t size = 0;
 
-    if (event->n_details > AUDIT_MAX_DETAILS) {
+    if (event->n_details > RECORD_MAX_DETAILS) {
         return status_bad_field(arena, "details", "has %zu pairs, more than %d", event->n_details,
-                                AUDIT_MAX_DETAILS);
+                                RECORD_MAX_DETAILS);
     }
     for (size_t i = 0; i < event->n_details; i++) {
         const struct audit_detail *detail = &event->details[i];
         const char *field = arena_printf(arena, "details[%zu]", i);
         TRY(check_text(arena, field, detail->key,
-                       (struct text_limits){ .min = 1, .max = AUDIT_MAX_DETAIL_KEY_BYTES }));
+                       (struct text_limits){ .min = 1, .max = RECORD_MAX_DETAIL_KEY_BYTES }));
         TRY(check_text(arena, field, detail->value,
-                       (struct text_limits){ .max = AUDIT_MAX_DETAILS_BYTES, .lines = true }));
+                       (struct text_limits){ .max = RECORD_MAX_DETAILS_BYTES, .lines = true }));
         for (size_t j = 0; j < i; j++) {
             if (strcmp(event->details[j].key, detail->key) == 0) {
                 return status_bad_field(arena, field, "has the key of another");
@@ -95,26 +97,26 @@ static status check_details(struct arena *arena, const struct audit_event *event
         }
         size += strlen(detail->key) + strlen(detail->value);
     }
-    if (size > AUDIT_MAX_DETAILS_BYTES) {
+    if (size > RECORD_MAX_DETAILS_BYTES) {
         return status_bad_field(arena, "details", "has %zu bytes, more than %d", size,
-                                AUDIT_MAX_DETAILS_BYTES);
+                                RECORD_MAX_DETAILS_BYTES);
     }
     return status_ok();
 }
 
-status audit_event_check(struct arena *arena, const struct audit_event *event)
+status audit_record_check(struct arena *arena, const struct audit_record *event)
 {
     const struct {
         const char *field;
         const char *text;
         struct text_limits limits;
     } texts[] = {
-        { "tenant_id", event->tenant_id, { .max = AUDIT_MAX_TENANT_BYTES } },
-        { "actor", event->actor, { .max = AUDIT_MAX_ACTOR_BYTES } },
-        { "action", event->action, { .min = 1, .max = AUDIT_MAX_ACTION_BYTES } },
-        { "target", event->target, { .max = AUDIT_MAX_TARGET_BYTES } },
-        { "service", event->service, { .max = AUDIT_MAX_SERVICE_BYTES } },
-        { "data_subject", event->data_subject, { .max = AUDIT_MAX_ACTOR_BYTES } },
+        { "tenant_id", event->tenant_id, { .max = RECORD_MAX_TENANT_BYTES } },
+        { "actor", event->actor, { .max = RECORD_MAX_ACTOR_BYTES } },
+        { "action", event->action, { .min = 1, .max = RECORD_MAX_ACTION_BYTES } },
+        { "target", event->target, { .max = RECORD_MAX_TARGET_BYTES } },
+        { "service", event->service, { .max = RECORD_MAX_SERVICE_BYTES } },
+        { "data_subject", event->data_subject, { .max = RECORD_MAX_ACTOR_BYTES } },
     };
 
     TRY(check_event_id(arena, event->event_id));
@@ -131,7 +133,7 @@ status audit_event_check(struct arena *arena, const struct audit_event *event)
     return check_details(arena, event);
 }
 
-const char *audit_event_subject(const struct audit_event *event)
+const char *audit_record_subject(const struct audit_record *event)
 {
     return event->data_subject[0] != '\0' ? event->data_subject : event->actor;
 }
@@ -167,15 +169,42 @@ static bool looks_secret(const char *value)
            strstr(value, "PRIVATE+KEY") != NULL;
 }
 
-struct audit_event audit_event_redact(struct arena *arena, const struct audit_event *event)
-{
-    struct audit_event copy = *event;
-    struct audit_detail *details = ARENA_NEW_ARRAY(arena, struct audit_detail, event->n_details);
+/* ---- What nobody needs ---- */
 
+static const char *without_control(struct arena *arena, const char *text, bool lines)
+{
+    if (!has_control(text, lines)) {
+        return text;
+    }
+    char *copy = arena_strdup(arena, text);
+    for (char *at = copy; *at != '\0'; at++) {
+        *at = is_control(*at, lines) ? '?' : *at;
+    }
+    return copy;
+}
+
+static struct audit_detail clean_detail(struct arena *arena, const struct audit_detail *detail)
+{
+    bool secret = sounds_secret(detail->key) || looks_secret(detail->value);
+
+    return (struct audit_detail){
+        .key = without_control(arena, detail->key, false),
+        .value = secret ? REDACTED : without_control(arena, detail->value, true),
+    };
+}
+
+struct audit_record audit_record_clean(struct arena *arena, const struct audit_record *event)
+{
+    struct audit_record copy = *event;
+    struct audit_detail *details = ARENA_NEW_ARRAY(arena, struct audit_detail, event->n_details);
+    const char **texts[] = { &copy.tenant_id, &copy.actor,   &copy.action,
+                             &copy.target,    &copy.service, &copy.data_subject };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = without_control(arena, *texts[i], false);
+    }
     for (size_t i = 0; i < event->n_details; i++) {
-        const struct audit_detail *detail = &event->details[i];
-        bool secret = sounds_secret(detail->key) || looks_secret(detail->value);
-        details[i] = (struct audit_detail){ detail->key, secret ? REDACTED : detail->value };
+        details[i] = clean_detail(arena, &event->details[i]);
     }
     copy.details = details;
     return copy;
@@ -190,7 +219,7 @@ static void add_member(struct text *text, const char *name, const char *value)
     text_add(text, ",");
 }
 
-bytes audit_event_encode(struct arena *arena, const struct audit_event *event)
+bytes audit_record_encode(struct arena *arena, const struct audit_record *event)
 {
     struct text text = text_new(arena);
 
@@ -204,7 +233,7 @@ bytes audit_event_encode(struct arena *arena, const struct audit_event *event)
     add_member(&text, "outcome", outcome_names[event->outcome]);
     add_member(&text, "trace_id", event->trace_id);
     add_member(&text, "service", event->service);
-    add_member(&text, "data_subject", audit_event_subject(event));
+    add_member(&text, "data_subject", audit_record_subject(event));
     text_add(&text, "\"append_time_ms\":%" PRId64 ",\"details\":{", event->append_time_ms);
     for (size_t i = 0; i < event->n_details; i++) {
         text_add(&text, i > 0 ? "," : "");
@@ -240,7 +269,7 @@ static enum audit_outcome outcome_member(const json_t *object)
     return (enum audit_outcome)0;
 }
 
-static void read_details(struct arena *arena, json_t *details, struct audit_event *event)
+static void read_details(struct arena *arena, json_t *details, struct audit_record *event)
 {
     size_t n = json_object_size(details);
     struct audit_detail *copies = ARENA_NEW_ARRAY(arena, struct audit_detail, n);
@@ -263,7 +292,7 @@ static void free_json(json_t **json)
     json_decref(*json);
 }
 
-status audit_event_decode(struct arena *arena, bytes text, struct audit_event *ret_event)
+status audit_record_decode(struct arena *arena, bytes text, struct audit_record *ret_event)
 {
     json_error_t error;
     CLEANUP(free_json)
@@ -272,7 +301,7 @@ status audit_event_decode(struct arena *arena, bytes text, struct audit_event *r
     if (!json_is_object(object)) {
         return status_error(arena, STATUS_DATA_LOSS, "it is no audit event");
     }
-    *ret_event = (struct audit_event){
+    *ret_event = (struct audit_record){
         .event_id = string_member(arena, object, "event_id"),
         .time_ms = number_member(object, "time_ms"),
         .tenant_id = string_member(arena, object, "tenant_id"),
@@ -286,6 +315,6 @@ status audit_event_decode(struct arena *arena, bytes text, struct audit_event *r
         .append_time_ms = number_member(object, "append_time_ms"),
     };
     read_details(arena, json_object_get(object, "details"), ret_event);
-    status s = audit_event_check(arena, ret_event);
+    status s = audit_record_check(arena, ret_event);
     return status_is_ok(s) ? s : status_error(arena, STATUS_DATA_LOSS, "%s", s.message);
 }
