@@ -53,7 +53,7 @@ static status index_some(struct audit_engine *engine, struct arena *arena, size_
     struct arena *scratch = arena_new();
     struct audit_row *rows = ARENA_NEW_ARRAY(scratch, struct audit_row, INDEX_BATCH);
 
-    *ret_n = sent_events_take(engine->sent, scratch, INDEX_BATCH, rows);
+    *ret_n = sent_events_take(engine->sent, INDEX_BATCH, rows);
     status s = *ret_n > 0 ? insert_rows(engine, scratch, rows, *ret_n) : status_ok();
     if (status_is_ok(s)) {
         sent_events_indexed(engine->sent, *ret_n);

@@ -17,9 +17,10 @@ struct sent {
     uint64_t index;
     enum status_code code;
     char message[200];
-    struct arena *arena; /* of all that follows */
-    bytes name;          /* the map's key */
+    uint8_t *row_data; /* what row points to; NULL until it was appended */
     struct audit_row row;
+    size_t name_size;
+    uint8_t name[]; /* the map's key: tenant, NUL, id */
 };
 
 struct sent_events {
@@ -61,7 +62,7 @@ static void free_sent(void *value)
 {
     struct sent *sent = value;
 
-    arena_free(sent->arena);
+    free(sent->row_data);
     free(sent);
 }
 
@@ -77,6 +78,11 @@ void sent_events_free(struct sent_events *self)
     free(self);
 }
 
+static bytes name_of(const struct sent *sent)
+{
+    return (bytes){ .data = sent->name, .size = sent->name_size };
+}
+
 /* The lock is held. */
 static void let_go(struct sent *sent)
 {
@@ -88,32 +94,26 @@ static void let_go(struct sent *sent)
 /* The lock is held. */
 static void unlist(struct sent_events *self, struct sent *sent)
 {
-    (void)map_remove_bytes(&self->by_name, sent->name);
+    (void)map_remove_bytes(&self->by_name, name_of(sent));
     self->n--;
     let_go(sent);
 }
 
 /* ---- Claiming ---- */
 
-static bytes name_bytes(struct arena *arena, const struct audit_event_name *name)
-{
-    struct text text = text_new(arena);
-
-    text_add_bytes(&text, (bytes){ (const uint8_t *)name->tenant_id, strlen(name->tenant_id) + 1 });
-    text_add_bytes(&text, bytes_of(name->event_id));
-    return text_bytes(&text);
-}
-
 static struct sent *sent_new(const struct audit_event_name *name)
 {
-    struct sent *sent = calloc(1, sizeof *sent);
+    size_t tenant_size = strlen(name->tenant_id) + 1;
+    size_t id_size = strlen(name->event_id);
+    struct sent *sent = calloc(1, sizeof *sent + tenant_size + id_size);
 
     if (sent == NULL) {
         abort();
     }
-    sent->arena = arena_new();
-    sent->name = name_bytes(sent->arena, name);
     sent->holders = 1;
+    sent->name_size = tenant_size + id_size;
+    memcpy(sent->name, name->tenant_id, tenant_size);
+    memcpy(sent->name + tenant_size, name->event_id, id_size);
     return sent;
 }
 
@@ -124,11 +124,11 @@ bool sent_events_claim(struct sent_events *self, const struct audit_event_name *
     bool room = self->n + n <= self->max;
     for (size_t i = 0; room && i < n; i++) {
         struct sent *fresh = sent_new(&names[i]);
-        struct sent *sent = map_get_bytes(&self->by_name, fresh->name);
+        struct sent *sent = map_get_bytes(&self->by_name, name_of(fresh));
         ret_mine[i] = sent == NULL;
         if (sent == NULL) {
             sent = fresh;
-            (void)map_put_bytes(&self->by_name, sent->name, sent);
+            (void)map_put_bytes(&self->by_name, name_of(sent), sent);
             self->n++;
         } else {
             free_sent(fresh);
@@ -163,28 +163,45 @@ void sent_events_failed(struct sent_events *self, struct sent *sent, status why)
     unlock(self);
 }
 
-static bytes copy_bytes(struct arena *arena, bytes data)
+/* Copies data, and a NUL behind it, to *at, and moves that on. */
+static bytes put_bytes(uint8_t **at, bytes data)
 {
-    uint8_t *copy = arena_alloc(arena, data.size + 1);
+    uint8_t *copy = *at;
 
     if (data.data == NULL) {
         return data;
     }
     memcpy(copy, data.data, data.size);
+    copy[data.size] = '\0';
+    *at += data.size + 1;
     return (bytes){ copy, data.size };
 }
 
-static struct audit_row copy_row(struct arena *arena, const struct audit_row *row)
+static const char *put_text(uint8_t **at, const char *text)
 {
-    return (struct audit_row){
+    return (const char *)put_bytes(at, bytes_of(text)).data;
+}
+
+/* In one block: there may be many of them. */
+static void copy_row(struct sent *sent, const struct audit_row *row)
+{
+    size_t size = strlen(row->tenant_id) + strlen(row->event_id) + strlen(row->action) +
+                  row->actor_tag.size + row->target_tag.size + row->key_id.size + 6;
+    uint8_t *at = malloc(size);
+
+    if (at == NULL) {
+        abort();
+    }
+    sent->row_data = at;
+    sent->row = (struct audit_row){
         .index = row->index,
-        .tenant_id = arena_strdup(arena, row->tenant_id),
-        .event_id = arena_strdup(arena, row->event_id),
         .time_ms = row->time_ms,
-        .actor_tag = copy_bytes(arena, row->actor_tag),
-        .action = arena_strdup(arena, row->action),
-        .target_tag = copy_bytes(arena, row->target_tag),
-        .key_id = copy_bytes(arena, row->key_id),
+        .tenant_id = put_text(&at, row->tenant_id),
+        .event_id = put_text(&at, row->event_id),
+        .action = put_text(&at, row->action),
+        .actor_tag = put_bytes(&at, row->actor_tag),
+        .target_tag = put_bytes(&at, row->target_tag),
+        .key_id = put_bytes(&at, row->key_id),
     };
 }
 
@@ -193,7 +210,7 @@ void sent_events_appended(struct sent_events *self, struct sent *sent, const str
     lock(self);
     sent->state = SENT_DONE;
     sent->index = (uint64_t)row->index;
-    sent->row = copy_row(sent->arena, row);
+    copy_row(sent, row);
     struct sent **place = &self->ring[sent->index % self->max];
     assert(*place == NULL); /* all without a row are listed, and these are at most max */
     *place = sent;
@@ -238,15 +255,14 @@ uint64_t sent_events_next(struct sent_events *self)
     return next;
 }
 
-size_t sent_events_take(struct sent_events *self, struct arena *arena, size_t max,
-                        struct audit_row *ret_rows)
+size_t sent_events_take(struct sent_events *self, size_t max, struct audit_row *ret_rows)
 {
     size_t n = 0;
 
     lock(self);
     max = max < self->max ? max : self->max;
     while (n < max && self->ring[(self->next + n) % self->max] != NULL) {
-        ret_rows[n] = copy_row(arena, &self->ring[(self->next + n) % self->max]->row);
+        ret_rows[n] = self->ring[(self->next + n) % self->max]->row;
         n++;
     }
     unlock(self);

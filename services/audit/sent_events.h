@@ -56,10 +56,9 @@ status sent_events_result(struct sent_events *self, struct arena *arena, struct 
 /* The first entry without a row. */
 uint64_t sent_events_next(struct sent_events *self) NONNULL;
 
-/* The next rows for the index, in order and at most max; copied into arena.  By one thread at a
- * time. */
-size_t sent_events_take(struct sent_events *self, struct arena *arena, size_t max,
-                        struct audit_row *ret_rows) NONNULL;
+/* The next rows for the index, in order and at most max: good until they are indexed.  By one
+ * thread at a time. */
+size_t sent_events_take(struct sent_events *self, size_t max, struct audit_row *ret_rows) NONNULL;
 /* The first n of them have their rows. */
 void sent_events_indexed(struct sent_events *self, size_t n) NONNULL;
 
