@@ -246,10 +246,10 @@ static struct span client_span(const struct channel *self, const struct call *ca
 }
 
 /* What gRPC retries inside a call is one attempt to us: the C core does not tell. */
-static void measure(const struct channel *self, struct labels labels, int64_t start_us,
+static void measure(const struct runtime *runtime, struct labels labels, int64_t start_us,
                     const struct call *traffic)
 {
-    int64_t took_us = clock_monotonic_us(self->runtime->clock) - start_us;
+    int64_t took_us = clock_monotonic_us(runtime->clock) - start_us;
 
     histogram_record_of(HISTOGRAM_client_call_duration, labels, took_us);
     histogram_record_of(HISTOGRAM_client_attempt_duration, labels, took_us);
@@ -282,7 +282,7 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
     exchange_reset(&exchange);
     headers_reset(&headers);
     labels.code = s.code;
-    measure(self, labels, start_us,
+    measure(self->runtime, labels, start_us,
             &(struct call){
                 .sent_bytes = request.size,
                 .received_bytes = status_is_ok(s) ? ret_response->size : 0,
@@ -296,7 +296,7 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
 /* ---- Streams ---- */
 
 struct carried {
-    const struct channel *channel;
+    struct runtime *runtime; /* the channel may be gone when the last event comes */
     struct labels labels;
     int64_t start_us;
     struct span span;
@@ -306,10 +306,10 @@ struct carried {
 static void stream_finished(struct call *call, void *data, status why)
 {
     struct carried *self = data;
-    struct runtime *runtime = self->channel->runtime;
+    struct runtime *runtime = self->runtime;
 
     self->labels.code = why.code;
-    measure(self->channel, self->labels, self->start_us, call);
+    measure(runtime, self->labels, self->start_us, call);
     if (self->traced) {
         span_end(&self->span, why.code);
     }
@@ -329,7 +329,7 @@ static status channel_open_stream(struct peer *peer, struct call *call,
     struct carried *carried = ARENA_NEW(arena, struct carried);
     struct headers headers;
 
-    carried->channel = self;
+    carried->runtime = self->runtime;
     carried->labels =
         (struct labels){ .method = metric_label_of(name + 1), .target = self->target };
     carried->start_us = clock_monotonic_us(self->runtime->clock);

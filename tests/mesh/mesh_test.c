@@ -137,12 +137,26 @@ static void wait_for_file(const char *path)
     }
 }
 
-static void stop_program(pid_t *pid, int signal_number)
+static void kill_program(pid_t *pid)
 {
     if (*pid > 0) {
-        (void)kill(*pid, signal_number);
+        (void)kill(*pid, SIGKILL);
         (void)waitpid(*pid, NULL, 0);
         *pid = 0;
+    }
+}
+
+/* What ends otherwise than well has left something behind: AddressSanitizer says so. */
+static void end_program(pid_t *pid, const char *name)
+{
+    int result = 0;
+
+    (void)kill(*pid, SIGTERM);
+    assert_int_equal(waitpid(*pid, &result, 0), *pid);
+    *pid = 0;
+    if (!WIFEXITED(result) || WEXITSTATUS(result) != 0) {
+        (void)system(arena_printf(f.arena, "cat %s/log", in_folder(name)));
+        fail_msg("the %s ended with %d", name, result);
     }
 }
 
@@ -206,8 +220,8 @@ static int tear_down(void **state)
         (void)pthread_join(f.serving, NULL);
     }
     mesh_free(f.mesh);
-    stop_program(&f.agent, SIGTERM);
-    stop_program(&f.registry, SIGTERM);
+    end_program(&f.agent, "agent");
+    end_program(&f.registry, "registry");
     assert_int_equal(chdir(f.start), 0);
     arena_free(f.arena);
     return 0;
@@ -285,7 +299,7 @@ static void while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_to
 
     (void)state;
     wait_for_service("tenant");
-    stop_program(&f.registry, SIGKILL);
+    kill_program(&f.registry);
     for (int i = 0; i < 20; i++) {
         struct call call = call_of_process(arena);
         assert_status(call_by_name(&call, "tenant", &ms), STATUS_OK);
