@@ -213,41 +213,19 @@ static bool is_complete(enum xds_type type)
     return type == XDS_CLUSTER || type == XDS_LISTENER;
 }
 
-struct pending {
-    bool changed; /* some name has a version that was not sent */
-    bool missing; /* some name has no answer yet */
-    bool any;     /* some name has an answer */
-};
-
-static struct pending look(struct ads_stream *self, enum xds_type type)
-{
-    const struct ads_names *names = &self->subscriptions[type].names;
-    struct pending pending = { .changed = false };
-
-    for (size_t i = 0; i < names->n; i++) {
-        uint64_t version = xds_resources_version(self->resources, type, names->at[i].text);
-        pending.missing |= version == 0;
-        pending.any |= version != 0;
-        pending.changed |= version != 0 && version != names->at[i].sent;
-    }
-    return pending;
-}
-
-static bool is_due(struct ads_stream *self, enum xds_type type)
+/* Whether some name has an answer that was not sent; for what is due, any answer will do. */
+static bool has_news(struct ads_stream *self, enum xds_type type)
 {
     const struct subscription *subscription = &self->subscriptions[type];
 
-    if (!subscription->asked) {
-        return false;
+    for (size_t i = 0; i < subscription->names.n; i++) {
+        const struct ads_name *name = &subscription->names.at[i];
+        uint64_t version = xds_resources_version(self->resources, type, name->text);
+        if (version != 0 && (subscription->due || version != name->sent)) {
+            return true;
+        }
     }
-    struct pending pending = look(self, type);
-    if (is_complete(type) && pending.missing) {
-        return false; /* until all have an answer */
-    }
-    if (subscription->due) {
-        return pending.any || subscription->names.n == 0;
-    }
-    return pending.changed;
+    return subscription->due && subscription->names.n == 0;
 }
 
 static void unref(void *resource)
@@ -307,7 +285,7 @@ static DiscoveryResponse *respond(struct ads_stream *self, struct arena *arena, 
 const DiscoveryResponse *ads_stream_next(struct ads_stream *stream, struct arena *arena)
 {
     for (unsigned i = 0; i < XDS_N_TYPES; i++) {
-        if (is_due(stream, (enum xds_type)i)) {
+        if (has_news(stream, (enum xds_type)i)) {
             return respond(stream, arena, (enum xds_type)i);
         }
     }

@@ -27,6 +27,7 @@ struct entry {
 struct known_service {
     char *name;
     uint64_t revision;
+    bool is_awaited;
     struct entry **entries; /* in order of their id */
     size_t n_entries;
     size_t capacity;
@@ -248,6 +249,7 @@ static status put(struct catalogue *self, struct arena *arena, struct entry *ent
     }
     entry->instance.fencing_token = ++self->last_token;
     insert_entry(self, service, entry);
+    service->is_awaited = false;
     changed(self, service);
     return status_ok();
 }
@@ -261,6 +263,27 @@ status catalogue_register(struct catalogue *catalogue, struct arena *arena,
     status s = put(catalogue, arena, entry);
     if (status_is_ok(s)) {
         *ret_token = entry->instance.fencing_token;
+    }
+    unlock(catalogue);
+    return s;
+}
+
+status catalogue_expect(struct catalogue *catalogue, struct arena *arena, const char *service)
+{
+    status s = status_ok();
+
+    if (!service_name_is_valid(service)) {
+        return status_error(arena, STATUS_INVALID_ARGUMENT, "'%.80s' is no name of a service",
+                            service);
+    }
+    lock(catalogue);
+    if (map_get(&catalogue->services, service) == NULL) {
+        s = check_room(catalogue, arena, service);
+        if (status_is_ok(s)) {
+            struct known_service *known = add_service(catalogue, service);
+            known->is_awaited = true;
+            changed(catalogue, known);
+        }
     }
     unlock(catalogue);
     return s;
@@ -422,6 +445,15 @@ uint64_t catalogue_service_revision(struct catalogue *catalogue, const char *ser
     uint64_t revision = known == NULL ? 0 : known->revision;
     unlock(catalogue);
     return revision;
+}
+
+bool catalogue_awaits(struct catalogue *catalogue, const char *service)
+{
+    lock(catalogue);
+    const struct known_service *known = map_get(&catalogue->services, service);
+    bool is_awaited = known != NULL && known->is_awaited;
+    unlock(catalogue);
+    return is_awaited;
 }
 
 static struct catalogue_service copy_service(struct arena *arena,

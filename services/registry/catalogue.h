@@ -84,6 +84,12 @@ void catalogue_lose(struct catalogue *catalogue, const char *service, const char
 void catalogue_deregister(struct catalogue *catalogue, const char *service, const char *id,
                           uint64_t token) NONNULL;
 
+/* A registry before this one knew the service: it is known from now on, and awaited until an
+ * instance of it registers.  INVALID_ARGUMENT: it is no name of a service.  RESOURCE_EXHAUSTED: the
+ * catalogue is full. */
+status catalogue_expect(struct catalogue *catalogue, struct arena *arena, const char *service)
+    NONNULL;
+
 /* Removes what is due.  Returns in how many milliseconds to step again; -1 when nothing is lost. */
 int64_t catalogue_step(struct catalogue *catalogue) NONNULL;
 
@@ -92,12 +98,15 @@ int64_t catalogue_step(struct catalogue *catalogue) NONNULL;
 /* Of the last change. */
 uint64_t catalogue_revision(struct catalogue *catalogue) NONNULL;
 
-/* Of the last change of a service; 0 when no instance of it was ever here. */
+/* Of the last change of a service; 0 when it is not known. */
 uint64_t catalogue_service_revision(struct catalogue *catalogue, const char *service) NONNULL;
+
+/* Whether the service was expected and none of its instances has registered yet. */
+bool catalogue_awaits(struct catalogue *catalogue, const char *service) NONNULL;
 
 struct catalogue_service {
     const char *name;
-    uint64_t revision;                /* 0 when no instance of it was ever here */
+    uint64_t revision;                /* 0 when it is not known */
     const struct instance *instances; /* in order of their id */
     size_t n_instances;
 };

@@ -352,6 +352,23 @@ static void a_full_catalogue_refuses_a_new_service_or_instance(void **state)
                   STATUS_RESOURCE_EXHAUSTED);
 }
 
+static void an_expected_service_is_known_and_awaited_until_it_registers(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(catalogue_awaits(f->catalogue, "tenant"));
+    assert_status(catalogue_expect(f->catalogue, f->arena, "tenant"), STATUS_OK);
+    assert_status(catalogue_expect(f->catalogue, f->arena, "Tenant"), STATUS_INVALID_ARGUMENT);
+    assert_true(catalogue_awaits(f->catalogue, "tenant"));
+    assert_true(catalogue_service_revision(f->catalogue, "tenant") > 0);
+    assert_string_equal(ids(f, "tenant"), "");
+    uint64_t token = add(f, "tenant", "a", 1);
+    assert_false(catalogue_awaits(f->catalogue, "tenant"));
+    catalogue_deregister(f->catalogue, "tenant", "a", token);
+    assert_status(catalogue_expect(f->catalogue, f->arena, "tenant"), STATUS_OK);
+    assert_false(catalogue_awaits(f->catalogue, "tenant"));
+}
+
 static void who_stopped_watching_is_not_woken(void **state)
 {
     struct fixture *f = *state;
@@ -389,6 +406,7 @@ int main(void)
         TEST(a_revision_of_another_run_is_out_of_range),
         TEST(a_full_service_refuses_one_more_but_not_a_successor),
         TEST(a_full_catalogue_refuses_a_new_service_or_instance),
+        TEST(an_expected_service_is_known_and_awaited_until_it_registers),
         TEST(who_stopped_watching_is_not_woken),
     };
 

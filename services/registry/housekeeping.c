@@ -1,5 +1,7 @@
 #include "services/registry/housekeeping.h"
 
+#include "services/registry/registry_store.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@ struct housekeeping {
     pthread_t thread;
     /* The thread's own; monotonic milliseconds. */
     bool is_settled;
+    size_t n_remembered; /* names of services that are in the store */
     int64_t next_second_ms;
     int64_t next_hour_ms;
     int64_t next_renewal_ms;
@@ -38,9 +41,42 @@ status housekeeping_load_entries(const struct housekeeping_options *options, str
     return entries_load(options->entries, arena, json);
 }
 
+status housekeeping_expect_services(const struct housekeeping_options *options, struct arena *arena)
+{
+    const char *const *names;
+    size_t n;
+
+    TRY(registry_store_list_services(options->store, arena, &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        TRY(catalogue_expect(options->catalogue, arena, names[i]));
+    }
+    return status_ok();
+}
+
+/* Services come and stay known, so their number says whether one is new. */
+static status remember_services(struct housekeeping *self, struct arena *arena)
+{
+    struct store_write *write = store_write_new(arena);
+    const struct catalogue_service *services;
+    uint64_t revision;
+    size_t n;
+
+    if (catalogue_counts(self->options.catalogue).services == self->n_remembered) {
+        return status_ok();
+    }
+    TRY(catalogue_changes(self->options.catalogue, arena, 0, &services, &n, &revision));
+    for (size_t i = 0; i < n; i++) {
+        registry_store_add_service(write, services[i].name);
+    }
+    TRY(store_commit(self->options.store, arena, write));
+    self->n_remembered = n;
+    return status_ok();
+}
+
 static void each_second(struct housekeeping *self, struct arena *arena)
 {
     leases_tick(self->options.leases);
+    complain(self, "remember the services", remember_services(self, arena));
     complain(self, "read the entries", housekeeping_load_entries(&self->options, arena));
     if (!self->is_settled && xds_resources_settled_in_ms(self->options.resources) == 0) {
         self->is_settled = true;

@@ -2,7 +2,7 @@
  *
  *     leases that are silent, instances that are lost     as soon as it may be so
  *     clients that wait for the start to settle           once
- *     the entries' file                                   each second
+ *     the entries' file, names of services that are new   each second
  *     our own SVID, the authorities                       each hour, and the SVID each 8
  */
 
@@ -13,6 +13,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/obs/log.h"
+#include "libs/store/store.h"
 #include "services/registry/ads_service.h"
 #include "services/registry/ca.h"
 #include "services/registry/catalogue.h"
@@ -25,6 +26,7 @@ struct housekeeping;
 
 /* All required but log; borrowed, and must outlive it. */
 struct housekeeping_options {
+    struct store *store;
     struct catalogue *catalogue;
     struct leases *leases;
     struct ads_service *ads;
@@ -45,6 +47,10 @@ void housekeeping_free(struct housekeeping *housekeeping);
 
 /* Something may be due: an instance was lost.  Any thread. */
 void housekeeping_nudge(void *housekeeping);
+
+/* Tells the catalogue of the services that were there before. */
+status housekeeping_expect_services(const struct housekeeping_options *options, struct arena *arena)
+    NONNULL;
 
 /* Reads the entries' file into entries. */
 status housekeeping_load_entries(const struct housekeeping_options *options, struct arena *arena)

@@ -72,7 +72,7 @@ int main(void)
     const char *database = config_text(config, "WEFT_DATABASE", "sqlite:registry.db");
     const char *bootstrap_listen = config_text(config, "WEFT_BOOTSTRAP_LISTEN", "127.0.0.1:0");
     const char *entries_file = config_text(config, "WEFT_ENTRIES", "entries.json");
-    int64_t settle_ms = config_number(config, "WEFT_SETTLE_MS", 2000, 0, 60000);
+    int64_t settle_ms = config_number(config, "WEFT_SETTLE_MS", 5000, 0, 60000);
     config_check_or_exit(config);
     options.own_identity = true;
     options.no_snapshot = true;
@@ -140,6 +140,7 @@ int main(void)
     struct ca_service *authority = ca_service_new(&(struct ca_service_options){
         .ca = ca, .entries = entries, .store = store, .clock = &system_clock });
     const struct housekeeping_options chores = {
+        .store = store,
         .catalogue = catalogue,
         .leases = leases,
         .ads = ads,
@@ -152,6 +153,7 @@ int main(void)
         .log = mesh_log(mesh),
     };
     or_exit(housekeeping_load_entries(&chores, arena));
+    or_exit(housekeeping_expect_services(&chores, arena));
     or_exit(registry_service_load_policy(registry, arena));
     struct housekeeping *housekeeping = housekeeping_new(&chores);
     ads_service_on_progress(ads, leases_progress, leases);

@@ -8,6 +8,10 @@ static const struct store_migration migrations[] = {
               " name TEXT PRIMARY KEY, revision BIGINT NOT NULL, packed BLOB NOT NULL)",
         .down = "DROP TABLE mesh_policy",
     },
+    {
+        .up = "CREATE TABLE known_service (name TEXT PRIMARY KEY)",
+        .down = "DROP TABLE known_service",
+    },
 };
 
 status registry_store_migrate(struct store *store, struct arena *arena)
@@ -48,4 +52,31 @@ void registry_store_put_policy(struct store_write *write, struct arena *arena, u
                    .otherwise = status_error(arena, STATUS_ABORTED,
                                              "the policy has changed meanwhile; read it again"),
                });
+}
+
+status registry_store_list_services(struct store *store, struct arena *arena,
+                                    const char *const **ret_names, size_t *ret_n)
+{
+    const struct store_statement query = {
+        .sql = "SELECT name FROM known_service ORDER BY name LIMIT 10000",
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    const char **names = ARENA_NEW_ARRAY(arena, const char *, rows.n_rows + 1);
+    for (size_t i = 0; i < rows.n_rows; i++) {
+        names[i] = store_text_at(&rows, i, 0);
+    }
+    *ret_names = names;
+    *ret_n = rows.n_rows;
+    return status_ok();
+}
+
+void registry_store_add_service(struct store_write *write, const char *name)
+{
+    store_write_add(write, (struct store_statement){
+                               .sql = "INSERT INTO known_service (name) VALUES ($1)"
+                                      " ON CONFLICT DO NOTHING",
+                               .params = PARAMS(store_text(name)),
+                           });
 }

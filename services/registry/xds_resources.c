@@ -127,12 +127,6 @@ static bool is_negative(const char *name)
     return strncmp(name, XDS_NO_SUCH_SERVICE, strlen(XDS_NO_SUCH_SERVICE)) == 0;
 }
 
-/* What is empty now may be so only because nobody has come back yet. */
-static uint64_t unless_settling(struct xds_resources *self, uint64_t version)
-{
-    return xds_resources_settled_in_ms(self) > 0 ? 0 : version;
-}
-
 uint64_t xds_resources_version(struct xds_resources *resources, enum xds_type type,
                                const char *name)
 {
@@ -141,13 +135,17 @@ uint64_t xds_resources_version(struct xds_resources *resources, enum xds_type ty
     switch (type) {
     case XDS_CLUSTER:
         revision = catalogue_service_revision(resources->catalogue, name);
-        return revision != 0 ? VERSION_KNOWN : unless_settling(resources, VERSION_UNKNOWN);
+        return revision != 0 ? VERSION_KNOWN : VERSION_UNKNOWN;
     case XDS_ENDPOINTS:
         if (is_negative(name)) {
             return VERSION_UNKNOWN;
         }
+        if (xds_resources_settled_in_ms(resources) > 0 &&
+            catalogue_awaits(resources->catalogue, name)) {
+            return 0;
+        }
         revision = catalogue_service_revision(resources->catalogue, name);
-        return revision != 0 ? revision : unless_settling(resources, VERSION_UNKNOWN);
+        return revision != 0 ? revision : VERSION_UNKNOWN;
     case XDS_LISTENER:
     case XDS_ROUTES:
     case XDS_N_TYPES:

@@ -11,8 +11,9 @@
  * name in the message, and those that wait for ready find the service when it comes.
  *
  * Right after the registry has started nobody is registered yet, and to say so would take their
- * endpoints from clients that work.  During settle_ms, what would be empty has no answer
- * (version 0), and clients keep what they have.
+ * endpoints from clients that work.  So during settle_ms the endpoints of a service that a registry
+ * before this one knew have no answer (version 0) until one of them is back, and clients keep what
+ * they have.
  *
  * A resource is encoded once for each of its versions (and, for endpoints, each locality of
  * clients) and shared by all streams.  Safe on any threads.

@@ -266,7 +266,7 @@ static void a_full_cache_begins_anew(void **state)
     }
 }
 
-static void until_it_has_settled_nothing_is_said_to_be_empty(void **state)
+static void until_it_has_settled_those_awaited_are_not_said_to_be_gone(void **state)
 {
     struct fixture *f = *state;
 
@@ -277,12 +277,16 @@ static void until_it_has_settled_nothing_is_said_to_be_empty(void **state)
         .trust_domain = "weft",
         .settle_ms = 2000,
     });
+    assert_status(catalogue_expect(f->catalogue, f->arena, "tenant"), STATUS_OK);
+    assert_status(catalogue_expect(f->catalogue, f->arena, "search"), STATUS_OK);
     assert_int_equal(xds_resources_settled_in_ms(f->resources), 2000);
-    assert_int_equal(xds_resources_version(f->resources, XDS_CLUSTER, "tenant"), 0);
     assert_int_equal(xds_resources_version(f->resources, XDS_ENDPOINTS, "tenant"), 0);
     assert_null(xds_resources_get(f->resources, XDS_ENDPOINTS, "tenant", &nowhere));
-    assert_non_null(
-        get(f, XDS_LISTENER, "tenant", &envoy__config__listener__v3__listener__descriptor));
+    assert_string_equal(get_cluster(f, "tenant")->eds_cluster_config->service_name, "tenant");
+    /* A name that nobody ever had is unknown at once. */
+    assert_string_equal(get_cluster(f, "tenent")->eds_cluster_config->service_name,
+                        "no-such-service:tenent");
+    assert_int_equal(get_endpoints(f, "tenent")->n_endpoints, 0);
     (void)add(f, "tenant", "a", 7001, "");
     assert_int_equal(get_endpoints(f, "tenant")->n_endpoints, 1);
     fake_clock_advance_ms(&f->clock, 2000);
@@ -317,7 +321,7 @@ int main(void)
         TEST(a_service_whose_instances_have_gone_is_empty_and_known),
         TEST(a_version_is_encoded_once_and_shared),
         TEST(a_full_cache_begins_anew),
-        TEST(until_it_has_settled_nothing_is_said_to_be_empty),
+        TEST(until_it_has_settled_those_awaited_are_not_said_to_be_gone),
         cmocka_unit_test(types_are_known_by_their_urls),
     };
 
