@@ -11,6 +11,7 @@ enum { SECOND_MS = 1000, HOUR_MS = 3600 * 1000 };
 
 struct housekeeping {
     struct housekeeping_options options;
+    struct watcher watcher; /* of the catalogue: a new name is written down at once */
     pthread_mutex_t lock;
     pthread_cond_t nudged;
     bool is_nudged;
@@ -76,7 +77,6 @@ static status remember_services(struct housekeeping *self, struct arena *arena)
 static void each_second(struct housekeeping *self, struct arena *arena)
 {
     leases_tick(self->options.leases);
-    complain(self, "remember the services", remember_services(self, arena));
     complain(self, "read the entries", housekeeping_load_entries(&self->options, arena));
     if (!self->is_settled && xds_resources_settled_in_ms(self->options.resources) == 0) {
         self->is_settled = true;
@@ -111,6 +111,7 @@ static int64_t do_what_is_due(struct housekeeping *self)
     int64_t now = clock_monotonic_ms(self->options.clock);
     int64_t due = catalogue_step(self->options.catalogue);
 
+    complain(self, "remember the services", remember_services(self, arena));
     if (now >= self->next_second_ms) {
         self->next_second_ms = now + SECOND_MS;
         each_second(self, arena);
@@ -176,6 +177,8 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *options
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&self->nudged, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
+    self->watcher = (struct watcher){ .wake = housekeeping_nudge, .object = self };
+    catalogue_watch(options->catalogue, &self->watcher);
     if (pthread_create(&self->thread, NULL, run, self) != 0) {
         abort();
     }
@@ -197,6 +200,7 @@ void housekeeping_free(struct housekeeping *housekeeping)
     if (housekeeping == NULL) {
         return;
     }
+    catalogue_unwatch(housekeeping->options.catalogue, &housekeeping->watcher);
     (void)pthread_mutex_lock(&housekeeping->lock);
     housekeeping->stops = true;
     (void)pthread_cond_signal(&housekeeping->nudged);

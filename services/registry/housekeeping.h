@@ -1,8 +1,8 @@
 /* housekeeping - the thread that does what is due.
  *
- *     leases that are silent, instances that are lost     as soon as it may be so
+ *     instances that are lost, names that are new         at once
  *     clients that wait for the start to settle           once
- *     the entries' file, names of services that are new   each second
+ *     leases that are silent, the entries' file           each second
  *     our own SVID, the authorities                       each hour, and the SVID each 8
  */
 
