@@ -33,6 +33,7 @@ struct relay {
     struct spool *spool;
     struct audit_sink *sink;
     const struct clock *clock;
+    struct log *log;
     struct backoff backoff;
     enum source last_source;
     int64_t retry_at_ms; /* monotonic; before it nothing is sent */
@@ -140,13 +141,30 @@ static status send_next(struct relay *self, struct arena *arena, bool *ret_is_dr
 
 /* ---- A step ---- */
 
+/* Once when it begins to fail and once when it works again, not at each attempt; but each event
+ * that will never be delivered. */
+static void log_change(const struct relay *self, status s, bool was_failing)
+{
+    if (s.code == STATUS_INVALID_ARGUMENT) {
+        LOG(self->log, LEVEL_ERROR, NULL, "an audit event was refused and is kept in audit_refused",
+            log_text("error", s.message));
+    } else if (!status_is_ok(s) && !was_failing) {
+        LOG(self->log, LEVEL_WARN, NULL, "audit events are kept here for now",
+            log_text("error", s.message));
+    } else if (status_is_ok(s) && was_failing) {
+        LOG(self->log, LEVEL_INFO, NULL, "audit events are delivered again");
+    }
+}
+
 static void note(struct relay *self, status s)
 {
     pthread_mutex_lock(&self->lock);
+    bool was_failing = self->report.is_failing;
     self->report.is_failing = !status_is_ok(s);
     self->report.n_failures += !status_is_ok(s);
     (void)snprintf(self->report.why, sizeof self->report.why, "%s", s.message);
     pthread_mutex_unlock(&self->lock);
+    log_change(self, s, was_failing);
 }
 
 status relay_step(struct relay *self, struct arena *arena, int64_t *ret_wait_ms)
@@ -209,7 +227,7 @@ static bool wait_for_news(struct relay *self, int64_t wait_ms)
     return goes_on;
 }
 
-/* relay_step() keeps what failed in the report; who watches readiness logs it from there. */
+/* relay_step() keeps what failed in the report, and logs it. */
 static void *run_sender(void *data)
 {
     struct relay *self = data;
@@ -303,6 +321,7 @@ struct relay *relay_new(const struct relay_options *options)
     self->spool = options->spool;
     self->sink = options->sink;
     self->clock = options->clock;
+    self->log = options->log;
     self->backoff = (struct backoff){
         .random = options->random,
         .min_ms = MIN_BACKOFF_MS,

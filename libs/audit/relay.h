@@ -28,6 +28,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
+#include "libs/obs/log.h"
 #include "libs/store/store.h"
 
 #include <stddef.h>
@@ -58,6 +59,7 @@ struct relay_options {
     struct audit_sink *sink;            /* required; borrowed */
     const struct clock *clock;          /* required; borrowed */
     const struct random_source *random; /* required; borrowed: jitter */
+    struct log *log;                    /* NULL is silent; borrowed */
 };
 
 enum {

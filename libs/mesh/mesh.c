@@ -266,6 +266,14 @@ struct mesh *mesh_join_or_exit(struct arena *arena, const struct mesh_options *o
     return mesh;
 }
 
+void mesh_or_exit(struct mesh *self, status s)
+{
+    if (!status_is_ok(s)) {
+        LOG(self->log, LEVEL_ERROR, NULL, "cannot begin", log_text("error", s.message));
+        exit(EX_UNAVAILABLE);
+    }
+}
+
 void mesh_free(struct mesh *self)
 {
     if (self == NULL) {
@@ -332,6 +340,11 @@ struct keeper *mesh_keeper(struct mesh *self)
 struct guard_authz *mesh_guard(struct mesh *self)
 {
     return self->guard;
+}
+
+const char *mesh_service(const struct mesh *self)
+{
+    return self->options.service;
 }
 
 const char *mesh_spiffe_id(const struct mesh *self)

@@ -6,12 +6,12 @@
  *     config_check_or_exit(config);
  *
  *     struct mesh *mesh = mesh_join_or_exit(arena, &options);          who am I
+ *     struct store *store = member_store_or_exit(...);                 member.h
+ *     struct auditor *auditor = member_auditor_or_exit(...);
  *     struct tenant_service *service = tenant_service_new(...);
  *     server_register(mesh_server(mesh), &tenant_service_methods, service, ...);
  *     int code = mesh_run(mesh);              serve, hold the lease, until SIGTERM; then drain
- *     tenant_service_free(service);
- *     mesh_free(mesh);
- *     return code;
+ *     ... everything is freed in the opposite order; services/tenant/main.c is the whole of it
  *
  * It owns what every member has: log, tracer, readiness, metrics over HTTP, gRPC's runtime, the
  * identity from the agent, the server with its guard, the lease in the registry, the subscription
@@ -67,6 +67,8 @@ struct mesh *mesh_join_or_exit(struct arena *arena, const struct mesh_options *o
 /* The same for those who go on without: DEADLINE_EXCEEDED, within timeout_ms. */
 status mesh_join(struct arena *arena, const struct mesh_options *options, int64_t timeout_ms,
                  struct mesh **ret_mesh) NONNULL;
+/* Goes on when s is OK; else logs it and exits with 69: for what a program cannot do without. */
+void mesh_or_exit(struct mesh *mesh, status s) NONNULL;
 /* After all that borrows of it.  NULL is allowed. */
 void mesh_free(struct mesh *mesh);
 
@@ -79,6 +81,7 @@ struct readiness *mesh_readiness(struct mesh *mesh) NONNULL;
 struct runtime *mesh_runtime(struct mesh *mesh) NONNULL;
 struct keeper *mesh_keeper(struct mesh *mesh) NONNULL;
 struct guard_authz *mesh_guard(struct mesh *mesh) NONNULL;
+const char *mesh_service(const struct mesh *mesh) NONNULL RETURNS_NONNULL;
 const char *mesh_spiffe_id(const struct mesh *mesh) NONNULL RETURNS_NONNULL;
 
 /* Any member by its name; the same peer each time. */

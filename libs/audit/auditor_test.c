@@ -1,4 +1,4 @@
-#include "libs/peers/auditor.h"
+#include "libs/audit/auditor.h"
 
 #include "libs/audit/outbox.h"
 #include "libs/base/clock.h"
@@ -19,7 +19,7 @@ struct listener {
     pthread_mutex_t lock;
     pthread_cond_t heard;
     int n_events;
-    char action[64], target[128], actor[64], service[64], reason[128];
+    char action[64], target[128], actor[64], tenant[64], service[64], reason[128];
     Weft__Audit__V1__Outcome outcome;
 };
 
@@ -41,6 +41,7 @@ static status append_events(struct call *call, const Weft__Audit__V1__AppendEven
         copy(self->action, sizeof self->action, event->action);
         copy(self->target, sizeof self->target, event->target);
         copy(self->actor, sizeof self->actor, event->actor);
+        copy(self->tenant, sizeof self->tenant, event->tenant_id);
         copy(self->service, sizeof self->service, event->service);
         copy(self->reason, sizeof self->reason,
              event->n_details > 1 ? event->details[1]->value : "");
@@ -74,7 +75,6 @@ static int set_up(void **state)
     loopback_peer_init(&f.loopback, &listener_methods, &f.listener);
     crash_files_init(&f.files);
     assert_status(store_open(f.call.arena, ":memory:", &f.store), STATUS_OK);
-    assert_status(outbox_migrate(f.store, f.call.arena), STATUS_OK);
     assert_status(auditor_open(f.call.arena,
                                &(struct auditor_options){ .peer = &f.loopback.peer,
                                                           .service = "scheduler",
@@ -139,6 +139,22 @@ static void a_denial_is_told_with_the_rpc_and_the_reason(void **state)
     assert_int_equal(f->listener.outcome, WEFT__AUDIT__V1__OUTCOME__OUTCOME_DENIED);
 }
 
+static void a_denial_of_nobody_known_is_the_platforms(void **state)
+{
+    struct fixture *f = *state;
+    const struct rpc rpc = { .service = &weft__audit__v1__audit_service__descriptor,
+                             .method = "AppendEvents" };
+
+    f->call.principal = &principal_anonymous;
+    f->call.peer_id = "spiffe://weft.local/search";
+    assert_status(auditor_denied(f->auditor, &f->call, &rpc,
+                                 status_error(f->call.arena, STATUS_UNAUTHENTICATED, "no")),
+                  STATUS_OK);
+    wait_for_one(f);
+    assert_string_equal(f->listener.tenant, PLATFORM_TENANT);
+    assert_string_equal(f->listener.actor, "spiffe://weft.local/search");
+}
+
 static void a_denial_that_cannot_be_written_is_an_error(void **state)
 {
     struct fixture *f = *state;
@@ -159,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_change_is_told_with_who_and_where),
         TEST(a_denial_is_told_with_the_rpc_and_the_reason),
+        TEST(a_denial_of_nobody_known_is_the_platforms),
         TEST(a_denial_that_cannot_be_written_is_an_error),
     };
 
