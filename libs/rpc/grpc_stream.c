@@ -608,7 +608,7 @@ struct grpc_stream *grpc_stream_start(const struct grpc_stream_options *options)
     }
     /* A client's caller may hold locks that events take. */
     post(self, PENDING_START, !options->is_client);
-    return self;
+    return self; /* NOLINT(clang-analyzer-unix.Malloc): the caller's ref, which unref() counts */
 }
 
 struct stream *grpc_stream_stream(struct grpc_stream *self)
