@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -129,23 +130,32 @@ static status make_program_folder(struct arena *arena, const struct home *home,
 
 /* ---- Who is whom ---- */
 
+/* path and hash are of the program, and only asked when the uid tells nothing. */
+struct entry {
+    const char *name; /* "tenant" */
+    const char *path;
+    const char *hash;
+    unsigned uid;
+};
+
 static void add_entry(json_t *entries, struct arena *arena, const struct home *home,
-                      const char *name, const char *program, unsigned uid, const char *hash)
+                      const struct entry *who)
 {
-    const char *spiffe_id = arena_printf(arena, "spiffe://%s/%s", trust_domain, name);
-    json_t *entry = json_pack("{s:s, s:[s, s]}", "spiffe_id", spiffe_id, "dns", name, "localhost");
+    const char *spiffe_id = arena_printf(arena, "spiffe://%s/%s", trust_domain, who->name);
+    json_t *entry =
+        json_pack("{s:s, s:[s, s]}", "spiffe_id", spiffe_id, "dns", who->name, "localhost");
 
     if (home->is_root) {
-        json_object_set_new(entry, "uid", json_integer(uid));
+        json_object_set_new(entry, "uid", json_integer(who->uid));
     } else {
-        const char *path = arena_printf(arena, "%s/bin/%s", home->root, program);
-        json_object_set_new(entry, "path", json_string(path));
-        json_object_set_new(entry, "sha256", json_string(hash));
+        json_object_set_new(entry, "path", json_string(who->path));
+        json_object_set_new(entry, "sha256", json_string(who->hash));
     }
     json_array_append_new(entries, entry);
 }
 
-static json_t *entries_of(struct arena *arena, const struct home *home, const struct hashes *hashes)
+static json_t *entries_of(struct arena *arena, const struct home *home, const char *programs,
+                          const struct hashes *hashes)
 {
     json_t *entries = json_array();
 
@@ -153,11 +163,22 @@ static json_t *entries_of(struct arena *arena, const struct home *home, const st
         const struct program_entry *program = &program_entries[i];
         /* The agent is not attested by itself but joins with the registry's token. */
         if (strcmp(program->name, "agent") != 0) {
-            add_entry(entries, arena, home, program->name, program->name, program->uid,
-                      hashes->of[i]);
+            add_entry(entries, arena, home,
+                      &(struct entry){
+                          .name = program->name,
+                          .path = arena_printf(arena, "%s/bin/%s", home->root, program->name),
+                          .hash = hashes->of[i],
+                          .uid = program->uid,
+                      });
         }
     }
-    add_entry(entries, arena, home, "cli", client, 0, hashes->of[N_PROGRAMS]);
+    /* The client is run where it was built. */
+    add_entry(entries, arena, home,
+              &(struct entry){
+                  .name = "cli",
+                  .path = arena_printf(arena, "%s/%s", programs, client),
+                  .hash = hashes->of[N_PROGRAMS],
+              });
     return entries;
 }
 
@@ -252,13 +273,14 @@ static status write_json(struct arena *arena, const struct home *home, const cha
     return s;
 }
 
-static status write_entries(struct arena *arena, const struct home *home,
+static status write_entries(struct arena *arena, const struct home *home, const char *programs,
                             const struct hashes *hashes)
 {
     const char *path = home_path(arena, home, "registry/entries.json");
     unsigned uid = uid_of(home, &program_entries[0]);
 
-    TRY(write_json(arena, home, "registry/entries.json", entries_of(arena, home, hashes)));
+    TRY(write_json(arena, home, "registry/entries.json",
+                   entries_of(arena, home, programs, hashes)));
     if (uid != 0 && chown(path, uid, uid) != 0) {
         return status_error(arena, STATUS_UNAVAILABLE, "chown '%s': %s", path, strerror(errno));
     }
@@ -268,11 +290,16 @@ static status write_entries(struct arena *arena, const struct home *home,
 status prepare(struct arena *arena, const struct home *home, const char *programs)
 {
     struct hashes hashes = { 0 };
+    char resolved[PATH_MAX];
 
+    if (realpath(programs, resolved) == NULL) {
+        return status_error(arena, STATUS_UNAVAILABLE, "resolve '%s': %s", programs,
+                            strerror(errno));
+    }
     for (size_t i = 0; i < N_PROGRAMS; i++) {
         TRY(make_program_folder(arena, home, &program_entries[i]));
     }
     TRY(copy_programs(arena, home, programs, &hashes));
-    TRY(write_entries(arena, home, &hashes));
+    TRY(write_entries(arena, home, resolved, &hashes));
     return write_json(arena, home, "plan.json", plan_of(arena, home));
 }

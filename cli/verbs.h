@@ -16,7 +16,8 @@
     X(job_verbs)       \
     X(audit_verbs)     \
     X(trace_verbs)     \
-    X(registry_verbs)
+    X(registry_verbs)  \
+    X(worker_verbs)
 
 #define X(table) extern const struct verb table[];
 VERB_TABLES(X)
