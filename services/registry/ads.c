@@ -31,6 +31,7 @@ struct ads_stream {
     bool has_node;
     struct arena *node; /* what the strings below live in */
     const char *node_id;
+    const char *cluster;
     const char *user_agent;
     struct locality locality;
 };
@@ -46,6 +47,7 @@ struct ads_stream *ads_stream_new(struct xds_resources *resources)
         .resources = resources,
         .node = arena_new(),
         .node_id = "",
+        .cluster = "",
         .user_agent = "",
         .locality = { "", "" },
     };
@@ -79,10 +81,12 @@ static status take_node(struct ads_stream *self, struct arena *arena,
                         const Envoy__Config__Core__V3__Node *node)
 {
     TRY(check_node_field(arena, "node.id", node->id));
+    TRY(check_node_field(arena, "node.cluster", node->cluster));
     TRY(check_node_field(arena, "node.user_agent_name", node->user_agent_name));
     TRY(check_node_field(arena, "node.user_agent_version", node->user_agent_version));
     self->has_node = true;
     self->node_id = arena_strdup(self->node, node->id);
+    self->cluster = arena_strdup(self->node, node->cluster);
     self->user_agent =
         arena_printf(self->node, "%s %s", node->user_agent_name, node->user_agent_version);
     if (node->locality != NULL) {
@@ -318,6 +322,7 @@ struct ads_client ads_stream_client(const struct ads_stream *stream, struct aren
 {
     struct ads_client client = {
         .node_id = arena_strdup(arena, stream->node_id),
+        .cluster = arena_strdup(arena, stream->cluster),
         .user_agent = arena_strdup(arena, stream->user_agent),
     };
 

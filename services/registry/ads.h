@@ -96,6 +96,7 @@ struct ads_subscription {
 
 struct ads_client {
     const char *node_id; /* what it says of itself: a claim, not an identity */
+    const char *cluster; /* the same; of an agent's client, its SPIFFE ID by the agent's word */
     const char *user_agent;
     struct ads_subscription subscriptions[XDS_N_TYPES];
     size_t n_subscriptions;

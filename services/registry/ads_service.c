@@ -85,6 +85,16 @@ void ads_service_wake(struct ads_service *service)
     (void)pthread_mutex_unlock(&service->lock);
 }
 
+/* An agent's word on whom it speaks for is good; anybody else speaks for itself. */
+static const char *identity_of(const struct ads_service *self, struct arena *arena,
+                               const struct subscriber *subscriber, const char *cluster)
+{
+    const char *agents = arena_printf(arena, "spiffe://%s/agent/", self->options.trust_domain);
+    bool is_agent = strncmp(subscriber->spiffe_id, agents, strlen(agents)) == 0;
+
+    return is_agent && cluster[0] != '\0' ? cluster : arena_strdup(arena, subscriber->spiffe_id);
+}
+
 size_t ads_service_list(struct ads_service *service, struct arena *arena, uint64_t after,
                         size_t limit, const struct ads_listed **ret_clients)
 {
@@ -97,11 +107,12 @@ size_t ads_service_list(struct ads_service *service, struct arena *arena, uint64
             continue;
         }
         (void)pthread_mutex_lock(&at->lock);
-        clients[n++] = (struct ads_listed){
+        clients[n] = (struct ads_listed){
             .serial = at->serial,
-            .spiffe_id = arena_strdup(arena, at->spiffe_id),
             .client = ads_stream_client(at->ads, arena),
         };
+        clients[n].spiffe_id = identity_of(service, arena, at, clients[n].client.cluster);
+        n++;
         (void)pthread_mutex_unlock(&at->lock);
     }
     (void)pthread_mutex_unlock(&service->lock);

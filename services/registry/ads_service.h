@@ -42,8 +42,8 @@ void ads_service_wake(struct ads_service *service) NONNULL;
 
 /* One client, as it is listed. */
 struct ads_listed {
-    uint64_t serial; /* grows with each stream; where the next page begins */
-    const char *spiffe_id;
+    uint64_t serial;       /* grows with each stream; where the next page begins */
+    const char *spiffe_id; /* its certificate's, or what an agent says of a client of its host */
     struct ads_client client;
 };
 

@@ -97,6 +97,7 @@ static status ask(struct test_stream *stream, enum xds_type type, const char *na
 
     envoy__config__core__v3__node__init(&node);
     node.id = message_text("node-1");
+    node.cluster = message_text("spiffe://weft/search");
     envoy__service__discovery__v3__discovery_request__init(&request);
     request.node = &node;
     request.type_url = message_text(xds_type_url(type));
@@ -199,7 +200,7 @@ static void clients_are_listed_in_pages(void **state)
         assert_status(ask(&others[i], XDS_CLUSTER, "search", ""), STATUS_OK);
     }
     assert_int_equal(ads_service_list(f->service, f->call.arena, 0, 2, &clients), 2);
-    assert_string_equal(clients[0].spiffe_id, "spiffe://weft/agent/host-1");
+    assert_string_equal(clients[0].spiffe_id, "spiffe://weft/search"); /* by its agent's word */
     assert_string_equal(clients[0].client.node_id, "node-1");
     assert_int_equal(clients[0].client.subscriptions[0].type, XDS_ENDPOINTS);
     uint64_t after = clients[1].serial;
@@ -207,6 +208,18 @@ static void clients_are_listed_in_pages(void **state)
     assert_int_equal(ads_service_list(f->service, f->call.arena, after, 2, &clients), 1);
     assert_int_equal(clients[0].client.subscriptions[0].type, XDS_CLUSTER);
     test_stream_close(&others[1]);
+}
+
+static void who_is_no_agent_speaks_for_itself(void **state)
+{
+    struct fixture *f = *state;
+    const struct ads_listed *clients;
+
+    f->call.peer_id = "spiffe://weft/cli";
+    open_stream(f, &f->stream);
+    assert_status(ask(&f->stream, XDS_ENDPOINTS, "tenant", ""), STATUS_OK);
+    assert_int_equal(ads_service_list(f->service, f->call.arena, 0, 1, &clients), 1);
+    assert_string_equal(clients[0].spiffe_id, "spiffe://weft/cli");
 }
 
 static void whoever_has_not_accepted_a_version_is_behind(void **state)
@@ -257,6 +270,7 @@ int main(void)
         TEST(what_the_machine_refuses_ends_the_stream),
         TEST(a_client_that_sends_its_last_is_let_go),
         TEST(clients_are_listed_in_pages),
+        TEST(who_is_no_agent_speaks_for_itself),
         TEST(whoever_has_not_accepted_a_version_is_behind),
         TEST(whoever_goes_away_is_not_behind),
         TEST(every_stream_can_be_woken),

@@ -447,6 +447,7 @@ static void the_node_is_that_of_the_first_request(void **state)
 
     envoy__config__core__v3__node__init(&node);
     node.id = message_text("proxyless~1");
+    node.cluster = message_text("search");
     node.user_agent_name = message_text("gRPC C-core linux");
     node.user_agent_version = message_text("C-core 29.0.0");
     f->node = &node;
@@ -455,6 +456,7 @@ static void the_node_is_that_of_the_first_request(void **state)
     (void)ask(f, 'R', "a", "", NULL);
     struct ads_client client = ads_stream_client(f->stream, f->arena);
     assert_string_equal(client.node_id, "proxyless~1");
+    assert_string_equal(client.cluster, "search");
     assert_string_equal(client.user_agent, "gRPC C-core linux C-core 29.0.0");
     assert_int_equal(client.n_subscriptions, 2);
     assert_string_equal(client.subscriptions[0].names[0], "a");
@@ -467,8 +469,10 @@ static void a_node_with_a_long_field_ends_the_stream(void **state)
     Envoy__Config__Core__V3__Node node;
     Envoy__Config__Core__V3__Locality locality;
     enum ads_event event;
-    char **const fields[] = { &node.id, &node.user_agent_name, &node.user_agent_version,
-                              &locality.region, &locality.zone };
+    char **const fields[] = {
+        &node.id,         &node.cluster, &node.user_agent_name, &node.user_agent_version,
+        &locality.region, &locality.zone
+    };
 
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';

@@ -22,6 +22,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* gRPC may be in the middle of a handshake when a process ends, and its TLS objects stay. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libcrypto.so\nleak:libgrpc.so\n";
+}
+
 #define ECHO_PEER_METHODS(X) X(Weft__Testing__V1__, Echo, peer_echo)
 PEER_DECLARE(ECHO_PEER_METHODS);
 PEER_DEFINE(weft__testing__v1__echo_service__descriptor, ECHO_PEER_METHODS);
