@@ -42,8 +42,8 @@ enum {
      * client asks for ten names and takes less than 4 KB. */
     ADS_MAX_NAMES = 1000,
     ADS_MAX_NAMES_BYTES = 64 * 1024,
-    ADS_MAX_NAME_BYTES = 512, /* a longer one is left without an answer */
-    ADS_MAX_NODE_BYTES = 256, /* of each field of the node that is kept */
+    ADS_MAX_NAME_BYTES = 512,  /* a longer one is left without an answer */
+    ADS_MAX_NODE_BYTES = 2048, /* of each field of the node: an agent puts a SPIFFE ID into one */
     ADS_MAX_ERROR_BYTES = 1024,
 };
 
