@@ -9,15 +9,22 @@
  * submitter's system call beside).  About 20 us; an idle process does not look at all. */
 enum { LOOKS = 400 };
 
+/* A thread that sleeps.  The one that fell asleep last is woken first: its stack and its caches are
+ * still warm, and under little load few threads do all the work. */
+struct sleeper {
+    struct sleeper *next;
+    pthread_cond_t wake;
+    bool woken;
+};
+
 struct executor {
     pthread_mutex_t lock;
-    pthread_cond_t work;
+    struct sleeper *sleepers; /* the others look into the queue by themselves */
     struct executor_task *first;
     struct executor_task **end;
     atomic_size_t n_waiting; /* changed under the lock, looked at without */
     size_t max_waiting;
-    size_t n_idle;   /* threads that sleep: the others look into the queue by themselves */
-    bool is_looking; /* one of the others does */
+    bool is_looking; /* a thread does, see LOOKS */
     bool stopping;
     size_t n_threads;
     pthread_t threads[];
@@ -49,15 +56,38 @@ static void look(struct executor *self)
 }
 
 /* The same. */
+static void sleep_until_woken(struct executor *self)
+{
+    struct sleeper sleeper = { .next = self->sleepers };
+
+    pthread_cond_init(&sleeper.wake, NULL);
+    self->sleepers = &sleeper;
+    while (!sleeper.woken) {
+        pthread_cond_wait(&sleeper.wake, &self->lock);
+    }
+    pthread_cond_destroy(&sleeper.wake);
+}
+
+/* The lock is held. */
+static void wake_one(struct executor *self)
+{
+    struct sleeper *sleeper = self->sleepers;
+
+    if (sleeper != NULL) {
+        self->sleepers = sleeper->next;
+        sleeper->woken = true;
+        pthread_cond_signal(&sleeper->wake);
+    }
+}
+
+/* The lock is held, and is again when it returns. */
 static void wait_for_task(struct executor *self)
 {
     if (!self->is_looking) {
         look(self);
     }
     while (self->first == NULL && !self->stopping) {
-        self->n_idle++;
-        pthread_cond_wait(&self->work, &self->lock);
-        self->n_idle--;
+        sleep_until_woken(self);
     }
 }
 
@@ -75,8 +105,8 @@ static void *run_tasks(void *data)
             return NULL;
         }
         struct executor_task *task = take(self);
-        if (self->first != NULL && self->n_idle > 0 && !self->is_looking) {
-            pthread_cond_signal(&self->work); /* who submitted it may have counted on the looker */
+        if (self->first != NULL && !self->is_looking) {
+            wake_one(self); /* who submitted it may have counted on the looker */
         }
         pthread_mutex_unlock(&self->lock);
         task->run(task);
@@ -100,7 +130,6 @@ struct executor *executor_new(size_t n_threads, size_t max_waiting)
     self->max_waiting = max_waiting;
     self->n_threads = n_threads;
     pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->work, NULL);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     for (size_t i = 0; i < n_threads; i++) {
@@ -119,12 +148,13 @@ void executor_free(struct executor *self)
     }
     pthread_mutex_lock(&self->lock);
     self->stopping = true;
-    pthread_cond_broadcast(&self->work);
+    while (self->sleepers != NULL) {
+        wake_one(self);
+    }
     pthread_mutex_unlock(&self->lock);
     for (size_t i = 0; i < self->n_threads; i++) {
         pthread_join(self->threads[i], NULL);
     }
-    pthread_cond_destroy(&self->work);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }
@@ -138,8 +168,8 @@ bool executor_submit(struct executor *self, struct executor_task *task)
         *self->end = task;
         self->end = &task->next;
         (void)atomic_fetch_add(&self->n_waiting, 1);
-        if (self->n_idle > 0 && !self->is_looking) {
-            pthread_cond_signal(&self->work);
+        if (!self->is_looking) {
+            wake_one(self);
         }
     }
     pthread_mutex_unlock(&self->lock);
