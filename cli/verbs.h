@@ -17,7 +17,8 @@
     X(audit_verbs)     \
     X(trace_verbs)     \
     X(registry_verbs)  \
-    X(worker_verbs)
+    X(worker_verbs)    \
+    X(demo_verbs)
 
 #define X(table) extern const struct verb table[];
 VERB_TABLES(X)
