@@ -10,17 +10,12 @@ struct collection *collection_new(struct segments *segments, bytes key,
 {
     struct collection *collection = calloc(1, sizeof *collection);
     pthread_rwlockattr_t attributes;
-    struct text packed;
 
     if (collection == NULL) {
         abort();
     }
     collection->arena = arena_new();
-    packed = text_new(collection->arena);
-    search_schema_pack(schema, &packed);
-    struct unpack in = unpack_of(text_bytes(&packed));
-    search_schema_unpack(&in, collection->arena, &collection->schema);
-    assert(!in.failed);
+    collection->schema = search_schema_copy(schema, collection->arena);
     collection->key = bytes_copy(collection->arena, key);
     collection->segments = segments;
     collection->create_time_ms = create_time_ms;

@@ -157,6 +157,7 @@ static status read_page(struct search *search, struct arena *arena, struct searc
 
     top_hits_sort(hits);
     *ret_page = (struct search_page){
+        .schema = search_schema_copy(&search->collection->schema, arena),
         .hits = ARENA_NEW_ARRAY(arena, struct search_hit, n),
         .n_hits = n,
         .next_page_token =

@@ -118,7 +118,7 @@ static void pack_field(const struct document_field *field, struct text *out)
         pack_string(out, field->text);
         break;
     case FIELD_KEYWORD:
-        pack_varint(out, field->n_keywords);
+        pack_varint(out, field->n_keywords << 1 | field->alone);
         for (size_t i = 0; i < field->n_keywords; i++) {
             pack_string(out, field->keywords[i]);
         }
@@ -148,9 +148,11 @@ bytes search_document_encode(const struct search_document *document, struct aren
 
 static void unpack_keywords(struct unpack *in, struct arena *arena, struct document_field *field)
 {
-    uint64_t n = unpack_varint(in);
+    uint64_t coded = unpack_varint(in);
+    uint64_t n = coded >> 1;
 
-    in->failed |= n > MAX_KEYWORDS;
+    field->alone = (coded & 1) != 0;
+    in->failed |= n > MAX_KEYWORDS || (field->alone && n != 1);
     n = in->failed ? 0 : n;
     bytes *keywords = ARENA_NEW_ARRAY(arena, bytes, n);
     for (size_t i = 0; i < n; i++) {

@@ -8,7 +8,7 @@
  *     n_fields
  *     per field: place in the schema, kind, then
  *         text       size bytes
- *         keyword    n, then each: size bytes
+ *         keyword    2 n + (it was given alone), then each: size bytes
  *         number     8 bytes, an IEEE double
  *         bool       1 byte
  *
@@ -34,6 +34,7 @@ struct document_field {
     bytes text; /* FIELD_TEXT */
     const bytes *keywords;
     size_t n_keywords;
+    bool alone; /* FIELD_KEYWORD: it was given as a value, not as a list of one */
     double number;
     bool flag;
 };

@@ -281,17 +281,12 @@ status search_engine_drop(struct search_engine *engine, struct arena *arena,
 
 static struct collection_info info_of(struct arena *arena, const struct collection *collection)
 {
-    struct collection_info info = {
+    return (struct collection_info){
         .name = name_of(arena, collection->key),
+        .schema = search_schema_copy(&collection->schema, arena),
         .create_time_ms = collection->create_time_ms,
         .n_documents = collection->n_documents,
     };
-    struct text packed = text_new(arena);
-
-    search_schema_pack(&collection->schema, &packed);
-    struct unpack in = unpack_of(text_bytes(&packed));
-    search_schema_unpack(&in, arena, &info.schema);
-    return info;
 }
 
 status search_engine_describe(struct search_engine *engine, struct arena *arena,

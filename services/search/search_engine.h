@@ -127,7 +127,8 @@ struct search_hit {
 };
 
 struct search_page {
-    struct search_hit *hits; /* best first; arena */
+    struct search_schema schema; /* what the hits' fields are places in; arena */
+    struct search_hit *hits;     /* best first; arena */
     size_t n_hits;
     const char *next_page_token; /* "" on the last page */
     bool changed; /* the collection was written to since the page before: what was there may come

@@ -80,6 +80,17 @@ const struct schema_field *search_schema_find(const struct search_schema *schema
     return NULL;
 }
 
+struct search_schema search_schema_copy(const struct search_schema *schema, struct arena *arena)
+{
+    struct schema_field *fields = ARENA_NEW_ARRAY(arena, struct schema_field, schema->n_fields);
+
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        fields[i] = schema->fields[i];
+        fields[i].name = arena_strdup(arena, schema->fields[i].name);
+    }
+    return (struct search_schema){ .fields = fields, .n_fields = schema->n_fields };
+}
+
 void search_schema_pack(const struct search_schema *schema, struct text *out)
 {
     pack_varint(out, schema->n_fields);

@@ -49,6 +49,10 @@ bool search_schema_equal(const struct search_schema *a, const struct search_sche
 const struct schema_field *search_schema_find(const struct search_schema *schema, const char *name)
     NONNULL;
 
+/* In arena. */
+struct search_schema search_schema_copy(const struct search_schema *schema, struct arena *arena)
+    NONNULL;
+
 void search_schema_pack(const struct search_schema *schema, struct text *out) NONNULL;
 /* In arena.  Sets in->failed when the bytes are no schema that passes the check. */
 void search_schema_unpack(struct unpack *in, struct arena *arena, struct search_schema *ret_schema)
