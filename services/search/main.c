@@ -15,8 +15,8 @@ int main(void)
     config_check_or_exit(config);
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
-    struct store *store = member_store_mesh_or_exit(mesh, arena, database, search_changes_migrate);
-    struct auditor *auditor = member_auditor_mesh_or_exit(mesh, arena, store);
+    struct store *store = member_store_or_exit(mesh, arena, database, search_changes_migrate);
+    struct auditor *auditor = member_auditor_or_exit(mesh, arena, store);
     struct disk_files folder;
     struct search_engine *engine;
     struct search_changes changes;

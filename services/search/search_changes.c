@@ -18,9 +18,8 @@ static const struct store_migration migrations[] = {
 
 status search_changes_migrate(struct store *store, struct arena *arena)
 {
-    TRY(store_migrate(store, arena, "search_intent", migrations,
-                      sizeof migrations / sizeof migrations[0]));
-    return outbox_migrate(store, arena);
+    return store_migrate(store, arena, "search_intent", migrations,
+                         sizeof migrations / sizeof migrations[0]);
 }
 
 void search_changes_init(struct search_changes *self, struct search_engine *engine,

@@ -42,7 +42,7 @@ struct search_changes {
     bool pending; /* an intent may be left to apply */
 };
 
-/* Makes the table, and the outbox's. */
+/* Makes the table.  The outbox's is made by whoever delivers it. */
 status search_changes_migrate(struct store *store, struct arena *arena) NONNULL;
 
 void search_changes_init(struct search_changes *self, struct search_engine *engine,

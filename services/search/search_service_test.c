@@ -1,5 +1,6 @@
 #include "services/search/search_service.h"
 
+#include "libs/audit/outbox.h"
 #include "libs/base/status_details.h"
 #include "libs/peers/search_peer.h"
 #include "libs/rpc/message.h"
@@ -72,6 +73,7 @@ static int set_up(void **state)
     f->snapshot = snapshot_new(&f->clock.clock);
     assert_status(store_open(f->call.arena, ":memory:", &store), STATUS_OK);
     assert_status(search_changes_migrate(store, f->call.arena), STATUS_OK);
+    assert_status(outbox_migrate(store, f->call.arena), STATUS_OK);
     failing_store_init(&f->store, store);
     start(f);
     *state = f;
