@@ -1,5 +1,6 @@
 #include "services/scheduler/engine.h"
 
+#include "libs/obs/metrics.h"
 #include "services/scheduler/engine_internal.h"
 
 #include <assert.h>
@@ -144,21 +145,35 @@ static status recover_counts(struct engine *self, struct arena *arena)
 
 /* ---- After a crash ---- */
 
+void engine_offer(struct engine *self, const struct job_record *job)
+{
+    struct lane *lane = dispatcher_lane(self->dispatcher, job->tenant_id, job->capability);
+
+    if (lane == NULL) {
+        self->has_missed_lanes = true; /* it is in the store, and found when there is room */
+        return;
+    }
+    dispatcher_offer(self->dispatcher, lane, job);
+    attempts_match_lane(self, lane);
+}
+
 /* A job that ran when the last process died: its worker has one lease to come back. */
-static void adopt(struct engine *self, const struct job_record *record)
+static status adopt(struct engine *self, struct arena *arena, const struct job_record *record)
 {
     struct lane *lane = dispatcher_lane(self->dispatcher, record->tenant_id, record->capability);
 
     if (lane == NULL) {
-        return; /* it stays RUNNING until the next start; see DEFAULT_MAX_LANES */
+        return status_error(arena, STATUS_RESOURCE_EXHAUSTED,
+                            "jobs of more lanes run than fit into memory");
     }
     struct job *job = dispatcher_adopt(self->dispatcher, lane, record, NULL);
     (void)map_put(&self->running, job->job_id, job);
     job->orphan_due_ms = engine_now_ms(self) + self->options.lease_ms;
     engine_arm(self, job);
+    return status_ok();
 }
 
-static status recover_running(struct engine *self)
+static status recover_running(struct engine *self, struct arena *result_arena)
 {
     struct job_list list = { .more = true };
     char tenant_id[JOB_MAX_NAME_BYTES * 2] = "";
@@ -169,40 +184,23 @@ static status recover_running(struct engine *self)
         struct arena *arena = arena_new(); /* one page at a time */
         s = job_store_running(self->options.store, arena, tenant_id, job_id, PAGE, &list);
         for (size_t i = 0; status_is_ok(s) && i < list.n_jobs; i++) {
-            adopt(self, &list.jobs[i]);
+            s = adopt(self, result_arena, &list.jobs[i]);
             (void)strncpy(tenant_id, list.jobs[i].tenant_id, sizeof tenant_id - 1);
             (void)strncpy(job_id, list.jobs[i].job_id, sizeof job_id - 1);
+        }
+        if (!status_is_ok(s)) { /* its message may live in the page's arena */
+            s = status_error(result_arena, s.code, "%s", s.message);
         }
         arena_free(arena);
     }
     return s;
 }
 
-static status recover_lanes(struct engine *self, struct arena *arena)
-{
-    struct job_record at = { .tenant_id = "", .capability = "" };
-    bool found = true;
-
-    for (;;) {
-        TRY(job_store_next_lane(self->options.store, arena, at.tenant_id, at.capability, &at,
-                                &found));
-        if (!found) {
-            return status_ok();
-        }
-        struct lane *lane = dispatcher_lane(self->dispatcher, at.tenant_id, at.capability);
-        if (lane == NULL) {
-            return status_error(arena, STATUS_RESOURCE_EXHAUSTED,
-                                "more lanes wait in the store than fit into memory");
-        }
-        dispatcher_suspect(self->dispatcher, lane);
-    }
-}
-
 status engine_recover(struct engine *self, struct arena *arena)
 {
     TRY(recover_counts(self, arena));
-    TRY(recover_running(self));
-    TRY(recover_lanes(self, arena));
+    TRY(recover_running(self, arena));
+    TRY(lanes_find(self, arena));
     return job_store_next_due(self->options.store, arena, &self->next_due_ms);
 }
 
@@ -262,6 +260,9 @@ static void sweep(struct engine *self, int64_t now_ms)
     struct change *unsure = self->unsure;
 
     self->next_sweep_ms = now_ms + SWEEP_MS;
+    gauge_set(GAUGE_job_workers, (int64_t)self->n_workers);
+    gauge_set(GAUGE_jobs_running, (int64_t)self->running.n_entries);
+    gauge_set(GAUGE_jobs_waiting, (int64_t)dispatcher_waiting(self->dispatcher));
     workers_sweep(self, now_ms);
     errand_overdue(self);
     self->unsure = NULL;
@@ -269,6 +270,9 @@ static void sweep(struct engine *self, int64_t now_ms)
         struct change *next = unsure->next;
         errand_reconcile(self, unsure);
         unsure = next;
+    }
+    if (self->has_missed_lanes) {
+        errand_find_lanes(self);
     }
     if (now_ms >= self->next_forget_ms) {
         self->next_forget_ms = now_ms + FORGET_MS;

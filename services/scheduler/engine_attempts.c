@@ -1,5 +1,6 @@
 /* An attempt, from its match to its end. */
 
+#include "libs/obs/metrics.h"
 #include "libs/retry/backoff.h"
 #include "services/scheduler/engine_internal.h"
 
@@ -97,6 +98,7 @@ static void refused(struct engine *self, struct change *change)
         return;
     }
     if (change->to == JOB_DEAD) {
+        counter_add(COUNTER_jobs_dead, 1);
         (void)engine_count_open(self, job->tenant_id, -1);
     } else {
         schedule(self, change->run_at_ms);
@@ -156,6 +158,10 @@ void attempt_refuse(struct engine *self, struct job *job, status why)
 /* The job runs: now, and not earlier, its worker hears of it. */
 static void deliver(struct engine *self, struct job *job)
 {
+    int64_t ready_ms = job->rank_ms + job->priority * JOB_STEP_MS;
+
+    counter_add(COUNTER_jobs_started, 1);
+    histogram_record(HISTOGRAM_job_pickup, (engine_wall_ms(self) - ready_ms) * 1000);
     job->phase = PHASE_RUNNING;
     (void)map_put(&self->running, job->job_id, job);
     watches_wake(self, job->tenant_id, job->job_id);
@@ -265,6 +271,13 @@ static void resume(struct engine *self, struct change *change)
     engine_arm(self, job);
 }
 
+static void count(const struct change *change)
+{
+    counter_add(COUNTER_jobs_succeeded, change->to == JOB_SUCCEEDED);
+    counter_add(COUNTER_jobs_dead, change->to == JOB_DEAD);
+    counter_add(COUNTER_jobs_failed, change->to == JOB_DEAD || change->to == JOB_SCHEDULED);
+}
+
 static void ended(struct engine *self, struct change *change)
 {
     struct job *job = change->job;
@@ -278,6 +291,7 @@ static void ended(struct engine *self, struct change *change)
         tell(job, NOTICE_SETTLED, change->result);
     }
     if (status_is_ok(change->result)) {
+        count(change);
         if (job_has_ended(change->to)) {
             (void)engine_count_open(self, job->tenant_id, -1);
         } else if (change->to == JOB_SCHEDULED) {

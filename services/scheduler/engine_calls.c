@@ -3,11 +3,35 @@
 #include "services/scheduler/engine_internal.h"
 
 #include "libs/base/status_details.h"
+#include "libs/obs/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { TRIES = 5 }; /* of a change that somebody else's change keeps getting in the way of */
+
+/* A commit that was cut off may have happened.  Then job is as it should have become, and the
+ * caller is told so; where nobody can tell, the error stands, and the store is looked through
+ * again. */
+static status settle(struct engine *self, struct arena *arena, status s,
+                     const struct job_record *job)
+{
+    struct job_record row;
+
+    if (s.code != STATUS_UNAVAILABLE && s.code != STATUS_INTERNAL && s.code != STATUS_UNKNOWN) {
+        return s;
+    }
+    status read = job_store_get(self->options.store, arena, job->tenant_id, job->job_id, &row);
+    if (status_is_ok(read) && row.attempt == job->attempt && row.state == job->state) {
+        return status_ok();
+    }
+    if (!status_is_ok(read) && read.code != STATUS_NOT_FOUND) {
+        pthread_mutex_lock(&self->lock);
+        self->has_missed_lanes = true;
+        pthread_mutex_unlock(&self->lock);
+    }
+    return s;
+}
 
 /* What `with` holds, into another write. */
 static void add_all(struct store_write *write, const struct store_write *with)
@@ -130,6 +154,17 @@ static status find_known(const struct batch *batch)
     return status_ok();
 }
 
+/* They are one write: what has become of one has become of all. */
+static const struct job_record *first_new(const struct batch *batch)
+{
+    size_t i = 0;
+
+    while (batch->is_known[i]) {
+        i++;
+    }
+    return &batch->jobs[i];
+}
+
 static status commit(const struct batch *batch, const struct store_write *with)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -143,7 +178,9 @@ static status commit(const struct batch *batch, const struct store_write *with)
             return status_ok();
         }
         add_all(write, with);
-        status s = store_commit(batch->engine->options.store, batch->arena, write);
+        status s = settle(batch->engine, batch->arena,
+                          store_commit(batch->engine->options.store, batch->arena, write),
+                          first_new(batch));
         if (s.code != STATUS_ALREADY_EXISTS) {
             return s;
         }
@@ -162,16 +199,15 @@ static void offer(const struct batch *batch, bool was_committed)
         const struct job_record *job = &batch->jobs[i];
         if (!was_committed || batch->is_known[i]) {
             (void)engine_count_open(self, batch->jobs[0].tenant_id, -1);
-        } else if (job->state == JOB_SCHEDULED) {
+            continue;
+        }
+        counter_add(COUNTER_jobs_enqueued, 1);
+        if (job->state == JOB_SCHEDULED) {
             self->next_due_ms =
                 job->run_at_ms < self->next_due_ms ? job->run_at_ms : self->next_due_ms;
             engine_kick(self);
         } else {
-            struct lane *lane = dispatcher_lane(self->dispatcher, job->tenant_id, job->capability);
-            if (lane != NULL) { /* else a full memory; it is found again at the next start */
-                dispatcher_offer(self->dispatcher, lane, job);
-                attempts_match_lane(self, lane);
-            }
+            engine_offer(self, job);
         }
     }
     errands_load_low(self);
@@ -241,6 +277,7 @@ static void cancelled(struct engine *self, const struct job_record *record)
     if (job != NULL) {
         attempt_cancelled(self, job);
     }
+    counter_add(COUNTER_jobs_cancelled, 1);
     (void)engine_count_open(self, record->tenant_id, -1);
     watches_wake(self, record->tenant_id, record->job_id);
     errands_load_low(self);
@@ -263,10 +300,10 @@ status engine_cancel(struct engine *self, struct arena *arena, const char *tenan
         job.end_ms = engine_wall_ms(self);
         job_change_cancel(write, job_seen(&job), job.end_ms);
         add_all(write, with);
-        s = store_commit(self->options.store, arena, write);
+        job.state = JOB_CANCELLED;
+        s = settle(self, arena, store_commit(self->options.store, arena, write), &job);
         if (status_is_ok(s)) {
             cancelled(self, &job);
-            job.state = JOB_CANCELLED;
             *ret_job = job;
             return s;
         }
@@ -280,20 +317,18 @@ status engine_cancel(struct engine *self, struct arena *arena, const char *tenan
 static void redriven(struct engine *self, const struct job_record *job)
 {
     pthread_mutex_lock(&self->lock);
-    struct lane *lane = dispatcher_lane(self->dispatcher, job->tenant_id, job->capability);
-    if (lane != NULL) {
-        dispatcher_offer(self->dispatcher, lane, job);
-        attempts_match_lane(self, lane);
-    }
+    engine_offer(self, job);
     watches_wake(self, job->tenant_id, job->job_id);
     errands_load_low(self);
     pthread_mutex_unlock(&self->lock);
 }
 
 /* Counted before it is open again, like a new one. */
-static status commit_redrive(struct engine *self, struct arena *arena, const char *tenant_id,
+static status commit_redrive(struct engine *self, struct arena *arena, const struct job_record *job,
                              const struct store_write *write)
 {
+    const char *tenant_id = job->tenant_id;
+
     pthread_mutex_lock(&self->lock);
     bool has_room = engine_count_open(self, tenant_id, 1);
     pthread_mutex_unlock(&self->lock);
@@ -301,7 +336,7 @@ static status commit_redrive(struct engine *self, struct arena *arena, const cha
         return status_error(arena, STATUS_RESOURCE_EXHAUSTED,
                             "tenant '%s' has too many jobs that have not ended", tenant_id);
     }
-    status s = store_commit(self->options.store, arena, write);
+    status s = settle(self, arena, store_commit(self->options.store, arena, write), job);
     if (!status_is_ok(s)) {
         pthread_mutex_lock(&self->lock);
         (void)engine_count_open(self, tenant_id, -1);
@@ -325,12 +360,12 @@ status engine_redrive(struct engine *self, struct arena *arena, const char *tena
     int64_t now_ms = engine_wall_ms(self);
     job_change_redrive(write, job_seen(&job), now_ms, job.priority);
     add_all(write, with);
-    TRY(commit_redrive(self, arena, tenant_id, write));
     job.state = JOB_READY;
     job.failures = 0;
     job.deadline_ms = 0;
     job.end_ms = 0;
     job.run_at_ms = now_ms;
+    TRY(commit_redrive(self, arena, &job, write));
     redriven(self, &job);
     *ret_job = job;
     return status_ok();

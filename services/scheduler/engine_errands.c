@@ -1,5 +1,6 @@
 /* What blocks: questions to the store, tokens. */
 
+#include "libs/obs/metrics.h"
 #include "services/scheduler/engine_internal.h"
 
 #include <stdlib.h>
@@ -141,17 +142,56 @@ void errands_load_low(struct engine *self)
     }
 }
 
+/* ---- Finding lanes ---- */
+
+status lanes_find(struct engine *self, struct arena *arena)
+{
+    struct job_record at = { .tenant_id = "", .capability = "" };
+    bool found = true;
+
+    for (;;) {
+        TRY(job_store_next_lane(self->options.store, arena, at.tenant_id, at.capability, &at,
+                                &found));
+        if (!found) {
+            return status_ok();
+        }
+        pthread_mutex_lock(&self->lock);
+        struct lane *lane = dispatcher_lane(self->dispatcher, at.tenant_id, at.capability);
+        if (lane != NULL) {
+            dispatcher_suspect(self->dispatcher, lane);
+        } else {
+            self->has_missed_lanes = true;
+        }
+        pthread_mutex_unlock(&self->lock);
+    }
+}
+
+static void find_lanes(struct engine *self, struct errand *errand)
+{
+    status s = lanes_find(self, errand->arena);
+
+    pthread_mutex_lock(&self->lock);
+    if (!status_is_ok(s)) {
+        self->has_missed_lanes = true; /* the next sweep asks again */
+    }
+    errands_load_low(self);
+    pthread_mutex_unlock(&self->lock);
+}
+
+void errand_find_lanes(struct engine *self)
+{
+    self->has_missed_lanes = false;
+    errand_promote(self); /* what was missed may as well be scheduled */
+    add(self, errand_new(find_lanes));
+}
+
 /* ---- Jobs whose time has come ---- */
 
 static void promoted(struct engine *self, struct change *change)
 {
     for (size_t i = 0; status_is_ok(change->result) && i < change->jobs.n_jobs; i++) {
         const struct job_record *job = &change->jobs.jobs[i];
-        struct lane *lane = dispatcher_lane(self->dispatcher, job->tenant_id, job->capability);
-        if (lane != NULL) {
-            dispatcher_offer(self->dispatcher, lane, job);
-            attempts_match_lane(self, lane);
-        }
+        engine_offer(self, job);
         watches_wake(self, job->tenant_id, job->job_id);
     }
     self->is_promoting = false;
@@ -344,6 +384,7 @@ static void overdue_died(struct engine *self, struct change *change)
     if (job != NULL && job->phase == PHASE_WAITING) {
         attempt_forget(self, job);
     }
+    counter_add(COUNTER_jobs_dead, 1);
     (void)engine_count_open(self, record->tenant_id, -1);
     watches_wake(self, record->tenant_id, record->job_id);
 }

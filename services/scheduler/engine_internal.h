@@ -47,6 +47,7 @@ struct engine {
     int64_t next_sweep_ms;  /* monotonic: when to look for silent workers and deadlines again */
     int64_t next_forget_ms; /* monotonic: when to look at history again */
     int64_t store_pause_ms; /* monotonic: no lane is loaded before; after an error */
+    bool has_missed_lanes;  /* ready jobs may be in the store that no lane knows of */
     bool is_promoting;
     bool is_draining;
     bool is_stopping;
@@ -77,6 +78,9 @@ void engine_kick(struct engine *self) NONNULL;
 
 /* Counts the tenant's jobs that have not ended.  False: there would be more than max_open_jobs. */
 bool engine_count_open(struct engine *self, const char *tenant_id, int64_t n) NONNULL;
+
+/* A job that has just become ready in the store, to whoever can do it. */
+void engine_offer(struct engine *self, const struct job_record *job) NONNULL;
 
 /* When the job must be looked at again. */
 void engine_arm(struct engine *self, struct job *job) NONNULL;
@@ -163,6 +167,10 @@ void errand_token(struct engine *self, const struct job *job) NONNULL;
 void errand_reconcile(struct engine *self, struct change *change) NONNULL;
 void errand_overdue(struct engine *self) NONNULL;
 void errand_forget(struct engine *self) NONNULL;
+void errand_find_lanes(struct engine *self) NONNULL;
+
+/* Makes known every lane that has ready jobs in the store; takes the lock. */
+status lanes_find(struct engine *self, struct arena *arena) NONNULL;
 
 /* Begins to load the lanes that run low. */
 void errands_load_low(struct engine *self) NONNULL;

@@ -991,6 +991,61 @@ static void an_enqueue_that_fails_leaves_nothing(void **state)
     (void)expect(f, f->worker, NOTICE_JOB);
 }
 
+static void what_a_caller_asked_for_is_looked_up_when_the_answer_was_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct job_record job = a_job();
+
+    f->store.cut_commit = 1;
+    assert_status(engine_enqueue(f->engine, f->arena, &job, 1, NULL), STATUS_OK);
+    engine_step(f->engine);
+    fail_once(f, true);
+    f->store.fail_commit = 1;
+    assert_status(engine_redrive(f->engine, f->arena, "acme", job.job_id, NULL, &job),
+                  STATUS_UNAVAILABLE);
+    assert_int_equal(get(f, job.job_id).state, JOB_DEAD);
+    f->store.cut_commit = 1;
+    assert_status(engine_redrive(f->engine, f->arena, "acme", job.job_id, NULL, &job), STATUS_OK);
+    engine_worker_credit(f->worker, 1);
+    assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 2);
+    f->store.fail_commit = 1;
+    assert_status(engine_cancel(f->engine, f->arena, "acme", job.job_id, NULL, &job),
+                  STATUS_UNAVAILABLE);
+    assert_int_equal(get(f, job.job_id).state, JOB_RUNNING);
+    f->store.cut_commit = 1;
+    assert_status(engine_cancel(f->engine, f->arena, "acme", job.job_id, NULL, &job), STATUS_OK);
+    (void)expect(f, f->worker, NOTICE_WITHDRAW);
+}
+
+static void a_job_whose_enqueue_nobody_could_confirm_is_found_in_the_store(void **state)
+{
+    struct fixture *f = *state;
+    struct job_record job = a_job();
+
+    engine_worker_credit(f->worker, 1);
+    f->store.cut_commit = 1;
+    f->store.fail_query = 1;
+    assert_status(engine_enqueue(f->engine, f->arena, &job, 1, NULL), STATUS_UNAVAILABLE);
+    fake_clock_advance_ms(&f->clock, 1000);
+    assert_string_equal(expect(f, f->worker, NOTICE_JOB).job_id, job.job_id);
+}
+
+static void capabilities_beyond_what_memory_holds_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct job_record job = a_job();
+
+    stop_engine(f);
+    f->engine = engine_new(&(struct engine_options){ .store = &f->store.store,
+                                                     .clock = &f->clock.clock,
+                                                     .random = &f->random.source,
+                                                     .memory = { .max_lanes = 1 } });
+    assert_status(engine_enqueue(f->engine, f->arena, &job, 1, NULL), STATUS_OK);
+    job = a_job();
+    job.capability = "resize";
+    assert_status(engine_enqueue(f->engine, f->arena, &job, 1, NULL), STATUS_RESOURCE_EXHAUSTED);
+}
+
 static void history_is_forgotten_in_time(void **state)
 {
     struct fixture *f = *state;
@@ -1076,6 +1131,9 @@ int main(void)
         TEST(a_commit_that_failed_is_made_again),
         TEST(a_store_that_cannot_be_read_is_asked_again),
         TEST(an_enqueue_that_fails_leaves_nothing),
+        TEST(what_a_caller_asked_for_is_looked_up_when_the_answer_was_cut_off),
+        TEST(a_job_whose_enqueue_nobody_could_confirm_is_found_in_the_store),
+        TEST(capabilities_beyond_what_memory_holds_are_refused),
         TEST(history_is_forgotten_in_time),
         TEST(threads_do_the_same),
     };
