@@ -146,9 +146,9 @@ void server_finished(const struct registered *method, struct call *call, status 
         span_end(call->span, s.code);
     }
     LOG(server->options.log,
-        ours              ? LEVEL_ERROR
-        : status_is_ok(s) ? LEVEL_DEBUG
-                          : LEVEL_INFO,
+        ours                                            ? LEVEL_ERROR
+        : status_is_ok(s) || s.code == STATUS_CANCELLED ? LEVEL_DEBUG
+                                                        : LEVEL_INFO,
         call->span != NULL ? &here : NULL, "call", log_text("method", method->full_name),
         log_text("code", status_code_name(s.code)), log_text("error", s.message),
         log_text("tenant", call->principal->tenant_id),
