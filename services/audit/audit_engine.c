@@ -1,6 +1,7 @@
 #include "services/audit/audit_engine.h"
 
 #include "libs/audit/audit_leaf.h"
+#include "libs/base/encoding.h"
 #include "libs/base/status_details.h"
 #include "services/audit/audit_engine_internal.h"
 
@@ -185,4 +186,12 @@ status audit_engine_erase(struct audit_engine *engine, struct arena *arena, cons
     status s = store_commit(engine->options.store, arena, write);
     audit_keys_forget(engine->keys, &name); /* also when nobody knows whether it was committed */
     return s;
+}
+
+const char *audit_engine_subject_tag(struct audit_engine *engine, struct arena *arena,
+                                     const char *tenant_id, const char *subject)
+{
+    const struct audit_subject name = { tenant_id, subject };
+
+    return hex_encode(arena, audit_keys_tag(engine->keys, arena, "subject", &name));
 }

@@ -79,6 +79,11 @@ status audit_engine_append(struct audit_engine *engine, struct arena *arena,
 status audit_engine_erase(struct audit_engine *engine, struct arena *arena, const char *tenant_id,
                           const char *subject) NONNULL;
 
+/* By which an erasure may be told of without the name that was erased: hex, in arena. */
+const char *audit_engine_subject_tag(struct audit_engine *engine, struct arena *arena,
+                                     const char *tenant_id, const char *subject)
+    NONNULL RETURNS_NONNULL;
+
 /* Does what is due, and returns in how many milliseconds to come again; -1: after an append. */
 status audit_engine_step(struct audit_engine *engine, struct arena *arena, int64_t *ret_wait_ms)
     NONNULL;

@@ -53,11 +53,18 @@ static status check_text(struct arena *arena, const char *field, const char *tex
     return status_ok();
 }
 
+bool audit_record_id_is_valid(const char *event_id)
+{
+    static const char allowed[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    size_t size = strspn(event_id, allowed);
+
+    return size > 0 && size <= RECORD_MAX_EVENT_ID_BYTES && event_id[size] == '\0';
+}
+
 static status check_event_id(struct arena *arena, const char *id)
 {
-    size_t size = strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_");
-
-    if (size == 0 || size > RECORD_MAX_EVENT_ID_BYTES || id[size] != '\0') {
+    if (!audit_record_id_is_valid(id)) {
         return status_bad_field(arena, "event_id", "is not 1 to %d letters, digits, '-' and '_'",
                                 RECORD_MAX_EVENT_ID_BYTES);
     }

@@ -20,6 +20,7 @@
 #include "libs/base/bytes.h"
 #include "libs/base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,9 @@ struct audit_record {
 /* INVALID_ARGUMENT, with the field: it is not well formed or too long.  All text is UTF-8 without
  * control characters, but that details may have newlines and tabs. */
 status audit_record_check(struct arena *arena, const struct audit_record *event) NONNULL;
+
+/* Whether it can be the id of an event. */
+bool audit_record_id_is_valid(const char *event_id) NONNULL;
 
 /* Whose key seals it. */
 const char *audit_record_subject(const struct audit_record *event) NONNULL RETURNS_NONNULL;
