@@ -136,6 +136,7 @@ int main(int argc, char **argv)
     must(disk_files_init(&key_files, arena, arena_printf(arena, "%s/keys", argv[1])), "keys");
     must(store_open(arena, arena_printf(arena, "sqlite:%s/audit.db", argv[1]), &options.store),
          "store");
+    must(audit_engine_migrate(options.store, arena), "migrate");
     must(audit_engine_open(&options, arena, &engine), "open");
     measure(engine, 16, 1);
     measure(engine, 64, 1);

@@ -45,7 +45,7 @@ struct audit_engine;
 struct audit_engine_options {
     struct files *log_files;            /* required; borrowed: the folder anybody may read */
     struct files *key_files;            /* required; borrowed: the folder of the secrets */
-    struct store *store;                /* required; borrowed: index and wrapped keys */
+    struct store *store;                /* required; borrowed; migrated: index, wrapped keys */
     const char *origin;                 /* required; copied: the name of the log and of its key */
     const struct clock *clock;          /* required; borrowed */
     const struct random_source *random; /* required; borrowed */
@@ -55,6 +55,9 @@ struct audit_engine_options {
                    status s); /* told when that fails; it is tried again.  NULL: nobody */
     void *failed_data;
 };
+
+/* Brings the tables up to date; when the service starts. */
+status audit_engine_migrate(struct store *store, struct arena *arena) NONNULL;
 
 /* Opens the log, makes the keys when all is new, and brings the index up to the log.  The caller
  * owns the engine: audit_engine_close().

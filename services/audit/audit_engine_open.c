@@ -77,12 +77,16 @@ static status catch_up(struct audit_engine *engine, struct arena *arena, bool ke
     return status_ok();
 }
 
+status audit_engine_migrate(struct store *store, struct arena *arena)
+{
+    TRY(audit_keys_migrate(store, arena));
+    return audit_store_migrate(store, arena);
+}
+
 static status open_parts(struct audit_engine *engine, struct arena *arena)
 {
     bool keys_exist;
 
-    TRY(audit_keys_migrate(engine->options.store, arena));
-    TRY(audit_store_migrate(engine->options.store, arena));
     TRY(load_signer(engine));
     TRY(load_keys(engine, arena, &keys_exist));
     TRY(audit_log_open(

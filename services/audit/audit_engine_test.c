@@ -32,6 +32,7 @@ static void open_store(struct fixture *f)
     struct store *store;
 
     assert_status(store_open(f->arena, f->url, &store), STATUS_OK);
+    assert_status(audit_engine_migrate(store, f->arena), STATUS_OK);
     failing_store_init(&f->store, store);
     f->options.store = &f->store.store;
 }

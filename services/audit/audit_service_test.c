@@ -63,6 +63,7 @@ static int set_up(void **state)
     fake_clock_init(&f.clock, 1700000000000);
     seeded_random_init(&f.random, 3);
     assert_status(store_open(f.call.arena, ":memory:", &f.store), STATUS_OK);
+    assert_status(audit_engine_migrate(f.store, f.call.arena), STATUS_OK);
     assert_status(audit_engine_open(
                       &(struct audit_engine_options){
                           .log_files = &f.log_files.files,

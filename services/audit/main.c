@@ -1,22 +1,10 @@
 /* The audit service: a transparency log of what happened, its index and its keys. */
 
 #include "libs/base/lock_file.h"
+#include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
-#include "libs/peers/auditor.h"
 #include "services/audit/audit_service.h"
 #include "weft/audit/v1/audit_service_descriptors.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <sysexits.h>
-
-static void or_exit(status s)
-{
-    if (!status_is_ok(s)) {
-        (void)fprintf(stderr, "audit: %s\n", s.message);
-        exit(EX_UNAVAILABLE);
-    }
-}
 
 /* It is tried again each second: whoever reads the log sees when the disk is full. */
 static void log_failure(void *mesh, status s)
@@ -39,39 +27,28 @@ int main(void)
     struct lock_file lock;
     struct disk_files log_folder;
     struct disk_files key_folder;
-    struct disk_files spool_folder;
-    or_exit(lock_file_take(arena, "lock", &lock)); /* two writers would sign two histories */
-    or_exit(disk_files_init(&log_folder, arena, "log"));
-    or_exit(disk_files_init(&key_folder, arena, "keys"));
-    or_exit(disk_files_init(&spool_folder, arena, "spool"));
-    struct store *store;
-    or_exit(store_open(arena, database, &store));
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
+    mesh_or_exit(mesh, lock_file_take(arena, "lock", &lock)); /* two writers: two histories */
+    mesh_or_exit(mesh, disk_files_init(&log_folder, arena, "log"));
+    mesh_or_exit(mesh, disk_files_init(&key_folder, arena, "keys"));
+    struct store *store = member_store_or_exit(mesh, arena, database, audit_engine_migrate);
     struct audit_engine *engine;
-    or_exit(audit_engine_open(
-        &(struct audit_engine_options){
-            .log_files = &log_folder.files,
-            .key_files = &key_folder.files,
-            .store = store,
-            .origin = origin,
-            .clock = &system_clock,
-            .random = &system_random,
-            .rebuild = rebuild,
-            .threaded = true,
-            .failed = log_failure,
-            .failed_data = mesh,
-        },
-        arena, &engine));
-    /* Our own denials go by the spool like everybody's, so a full log refuses no call twice. */
-    struct auditor *auditor;
-    or_exit(auditor_open(arena,
-                         &(struct auditor_options){ .peer = mesh_peer(mesh, "audit"),
-                                                    .service = options.service,
-                                                    .files = &spool_folder.files,
-                                                    .clock = &system_clock,
-                                                    .random = &system_random },
-                         &auditor));
-    guard_authz_set_denied(mesh_guard(mesh), auditor_denied, auditor);
+    mesh_or_exit(mesh, audit_engine_open(
+                           &(struct audit_engine_options){
+                               .log_files = &log_folder.files,
+                               .key_files = &key_folder.files,
+                               .store = store,
+                               .origin = origin,
+                               .clock = &system_clock,
+                               .random = &system_random,
+                               .rebuild = rebuild,
+                               .threaded = true,
+                               .failed = log_failure,
+                               .failed_data = mesh,
+                           },
+                           arena, &engine));
+    /* Denials go by the spool, as everybody's do: they may come when the log can take nothing. */
+    struct auditor *auditor = member_auditor_or_exit(mesh, arena, NULL);
     struct audit_service *service = audit_service_new(&(struct audit_service_options){
         .engine = engine, .clock = &system_clock, .random = &system_random });
     server_register(mesh_server(mesh), &audit_service_methods, service, audit_service_descriptors);
@@ -82,7 +59,6 @@ int main(void)
     audit_engine_close(engine);
     mesh_free(mesh);
     store_close(store);
-    disk_files_reset(&spool_folder);
     disk_files_reset(&key_folder);
     disk_files_reset(&log_folder);
     lock_file_release(&lock);
