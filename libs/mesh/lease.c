@@ -2,8 +2,10 @@
 
 #include "libs/rpc/message.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* The registry waits 15 s for one. */
 enum { BEAT_MS = 2000 };
@@ -15,6 +17,10 @@ struct lease {
     _Atomic int state; /* Weft__Registry__V1__InstanceState, as it is to be told */
     int64_t start_ms;
     _Atomic int64_t beat_due_us;
+    pthread_mutex_t lock; /* over the next two */
+    pthread_cond_t changed;
+    bool is_held;
+    bool is_drained;
     /* Of the stream's events. */
     int told_state;
     uint64_t to_acknowledge; /* 0: nothing */
@@ -86,6 +92,15 @@ static status on_writable(struct stream *stream, void *state)
     return status_ok();
 }
 
+static void set_held(struct lease *self, bool held, bool drained)
+{
+    pthread_mutex_lock(&self->lock);
+    self->is_held = held;
+    self->is_drained = drained;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
 static status on_message(struct stream *stream, void *state, const ProtobufCMessage *message)
 {
     struct lease *self = state;
@@ -93,11 +108,14 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
         (const Weft__Registry__V1__LeaseResponse *)message;
 
     if (response->kind_case == WEFT__REGISTRY__V1__LEASE_RESPONSE__KIND_GRANTED) {
+        set_held(self, true, false);
         self->options.held(self->options.data, true, "");
     } else if (response->kind_case == WEFT__REGISTRY__V1__LEASE_RESPONSE__KIND_POLICY) {
         self->options.policy(self->options.data, response->policy);
         self->to_acknowledge = response->policy->revision;
         return on_writable(stream, self);
+    } else if (response->kind_case == WEFT__REGISTRY__V1__LEASE_RESPONSE__KIND_DRAINED) {
+        set_held(self, true, true);
     }
     return status_ok(); /* a kind of a newer registry: not for us */
 }
@@ -106,6 +124,7 @@ static void on_down(void *state, status why)
 {
     struct lease *self = state;
 
+    set_held(self, false, false);
     self->options.held(self->options.data, false, why.message);
 }
 
@@ -122,10 +141,16 @@ static void tick(struct keeper_task *task)
 struct lease *lease_new(const struct lease_options *options)
 {
     struct lease *self = calloc(1, sizeof *self);
+    pthread_condattr_t monotonic;
 
     if (self == NULL) {
         abort();
     }
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     self->task.tick = tick;
     self->options = *options;
     self->start_ms = clock_wall_ms(options->clock);
@@ -152,6 +177,8 @@ void lease_free(struct lease *self)
 {
     if (self != NULL) {
         link_reset(&self->link);
+        pthread_cond_destroy(&self->changed);
+        pthread_mutex_destroy(&self->lock);
         free(self);
     }
 }
@@ -160,4 +187,22 @@ void lease_set_state(struct lease *self, Weft__Registry__V1__InstanceState state
 {
     atomic_store(&self->state, (int)state);
     link_wake(&self->link);
+}
+
+bool lease_drain(struct lease *self, int64_t timeout_ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += timeout_ms % 1000 * 1000000;
+    until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    lease_set_state(self, WEFT__REGISTRY__V1__INSTANCE_STATE__INSTANCE_STATE_DRAINING);
+    pthread_mutex_lock(&self->lock);
+    while (self->is_held && !self->is_drained &&
+           pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0) {
+    }
+    bool is_drained = self->is_drained;
+    pthread_mutex_unlock(&self->lock);
+    return is_drained;
 }

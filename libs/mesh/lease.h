@@ -1,7 +1,8 @@
 /* lease - this process in the registry's catalogue, for as long as the stream is open.
  *
  * Up go the registration, a beat each 2 s with how the instance is, and the policy revisions that
- * are obeyed; down come the lease and each new mesh policy.
+ * are obeyed; down come the lease, each new mesh policy, and, after DRAINING, the word that every
+ * client has heard of it.
  */
 
 #ifndef LIBS_MESH_LEASE_H_
@@ -12,6 +13,7 @@
 #include "libs/mesh/link.h"
 #include "weft/registry/v1/registry_service.pb-c.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lease;
@@ -35,5 +37,9 @@ void lease_free(struct lease *lease);
 
 /* Any thread; told to the registry at once. */
 void lease_set_state(struct lease *lease, Weft__Registry__V1__InstanceState state) NONNULL;
+
+/* Says DRAINING and waits until every client has accepted it, so that no new call will come: true;
+ * false after timeout_ms, or when there is no registry to say it to.  Blocks; not in an event. */
+bool lease_drain(struct lease *lease, int64_t timeout_ms) NONNULL;
 
 #endif

@@ -18,7 +18,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { MAX_PEERS = 16, JOIN_TIMEOUT_MS = 60000, DRAIN_MS = 5000, DRAIN_GRACE_MS = 300 };
+enum { MAX_PEERS = 16, JOIN_TIMEOUT_MS = 60000, DRAIN_MS = 5000, DRAIN_TOLD_MS = 1000 };
 
 struct named_channel {
     const char *name;
@@ -113,7 +113,9 @@ static void snapshot_changed(void *data, bool fresh, const char *why_not)
 {
     struct mesh *self = data;
 
-    readiness_set(self->snapshot_ready, fresh, fresh ? "" : why_not);
+    if (self->snapshot_ready != NULL) {
+        readiness_set(self->snapshot_ready, fresh, fresh ? "" : why_not);
+    }
 }
 
 /* ---- Joining ---- */
@@ -446,7 +448,10 @@ static void hold_lease(struct mesh *self, const char *http)
 
 static void subscribe(struct mesh *self)
 {
-    self->snapshot_ready = readiness_add(self->readiness, "auth", "no snapshot yet");
+    /* auth cannot begin before the registry is ready, so the registry does not wait for it. */
+    if (!self->options.own_identity) {
+        self->snapshot_ready = readiness_add(self->readiness, "auth", "no snapshot yet");
+    }
     self->subscription = subscription_new(&(struct subscription_options){
         .auth = mesh_peer(self, "auth"),
         .guard = self->guard,
@@ -487,8 +492,8 @@ static void drain(struct mesh *self)
         self->draining(self->draining_data);
     }
     if (self->lease != NULL) {
-        lease_set_state(self->lease, WEFT__REGISTRY__V1__INSTANCE_STATE__INSTANCE_STATE_DRAINING);
-        (void)usleep(DRAIN_GRACE_MS * 1000); /* until the clients have heard of it */
+        bool told = lease_drain(self->lease, DRAIN_TOLD_MS);
+        LOG(self->log, LEVEL_DEBUG, NULL, "drained", log_bool("all_clients_know", told));
     }
     server_stop(self->server, DRAIN_MS);
 }

@@ -3,6 +3,7 @@
 #include "envoy/service/discovery/v3/discovery_descriptors.h"
 #include "libs/audit/outbox.h"
 #include "libs/mesh/identity.h"
+#include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
 #include "services/registry/ca_service.h"
 #include "services/registry/housekeeping.h"
@@ -75,7 +76,6 @@ int main(void)
     int64_t settle_ms = config_number(config, "WEFT_SETTLE_MS", 5000, 0, 60000);
     config_check_or_exit(config);
     options.own_identity = true;
-    options.no_snapshot = true;
 
     struct disk_files folder;
     struct disk_files svid_folder;
@@ -104,6 +104,7 @@ int main(void)
     or_exit(founding_write_join_token(&founding, arena));
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
+    struct auditor *auditor = member_auditor_or_exit(mesh, arena, store);
     struct entries *entries = entries_new(options.trust_domain);
     struct catalogue *catalogue =
         catalogue_new(&(struct catalogue_options){ .clock = &system_clock });
@@ -182,6 +183,7 @@ int main(void)
 
     server_stop(bootstrap, 1000);
     server_free(bootstrap);
+    auditor_close(auditor);
     housekeeping_free(housekeeping);
     mesh_free(mesh);
     ca_service_free(authority);
