@@ -1,6 +1,7 @@
-/* The mesh, end to end: a registry and an agent as they run, and this process as a member, tenant,
- * that serves and calls itself by its name.  What it proves is the way: identity by the kernel's
- * word, a lease, xDS through the agent, mutual TLS. */
+/* The mesh, end to end: a registry and an agent as they run, members that serve (this program
+ * again, told so by its argument), and this process, which calls them by their name.  What it
+ * proves is the way: identity by the kernel's word, a lease, xDS through the agent, mutual TLS; and
+ * that nobody notices when members or the registry go and come. */
 
 #include "libs/mesh/mesh.h"
 #include "libs/rpc/message.h"
@@ -38,15 +39,14 @@ enum { PATIENCE_MS = 20000 };
 struct fixture {
     struct arena *arena;
     const char *folder;
-    char start[4096]; /* where the test was started: Bazel's paths begin there */
+    char start[4096];    /* where the test was started: Bazel's paths begin there */
+    const char *program; /* this one */
     unsigned registry_port;
     unsigned bootstrap_port;
     pid_t registry;
     pid_t agent;
-    struct echo_service echo;
+    pid_t members[2];
     struct mesh *mesh;
-    pthread_t serving;
-    bool is_served;
 };
 
 static struct fixture f;
@@ -81,7 +81,8 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Runs a program in a folder of its own, its output in FOLDER/log. */
+/* Runs a program in a folder of its own, its output in FOLDER/log.  Its first argument is its
+ * name. */
 static pid_t run(const char *name, const char *program, const char *const *environment)
 {
     const char *folder = in_folder(name);
@@ -101,8 +102,13 @@ static pid_t run(const char *name, const char *program, const char *const *envir
         const char *const *in;
         char *const *out;
     } variables = { .in = environment };
-    (void)execle(arena_printf(f.arena, "%s/%s", f.start, program), name, NULL, variables.out);
+    (void)execle(program, program, name, NULL, variables.out);
     _exit(127);
+}
+
+static const char *from_start(const char *path)
+{
+    return path[0] == '/' ? path : arena_printf(f.arena, "%s/%s", f.start, path);
 }
 
 static void run_registry(void)
@@ -114,7 +120,7 @@ static void run_registry(void)
         NULL,
     };
 
-    f.registry = run("registry", "services/registry/registry", environment);
+    f.registry = run("registry", from_start("services/registry/registry"), environment);
 }
 
 static void run_agent(void)
@@ -128,7 +134,7 @@ static void run_agent(void)
         NULL,
     };
 
-    f.agent = run("agent", "services/agent/agent", environment);
+    f.agent = run("agent", from_start("services/agent/agent"), environment);
 }
 
 static void wait_for_file(const char *path)
@@ -166,39 +172,61 @@ static void end_program(pid_t *pid, const char *name)
     }
 }
 
-/* ---- This process ---- */
+/* ---- Members ---- */
 
-static void *serve(void *data)
+static void run_member(size_t i)
 {
-    (void)mesh_run(data);
-    return NULL;
+    const char *name = arena_printf(f.arena, "tenant-%zu", i + 1);
+    const char *const environment[] = {
+        arena_printf(f.arena, "WEFT_AGENT=%s", in_folder("agent.sock")),
+        arena_printf(f.arena, "WEFT_INSTANCE=%s", name),
+        "WEFT_LOG_LEVEL=warn",
+        NULL,
+    };
+
+    (void)mkdir(in_folder(name), 0700);
+    f.members[i] = run(name, from_start(f.program), environment);
+}
+
+/* What a member does, until it is told to end. */
+static int be_member(void)
+{
+    struct arena *arena = arena_new();
+    struct config *config = config_new(arena);
+    struct mesh_options options = mesh_options_read(config, "tenant");
+    struct echo_service echo = { .cancelled = 0 };
+
+    options.no_snapshot = true;
+    struct mesh *mesh = mesh_join_or_exit(arena, &options);
+    server_register(mesh_server(mesh), &echo_service_methods, &echo, echo_service_descriptors);
+    int code = mesh_run(mesh);
+    mesh_free(mesh);
+    arena_free(arena);
+    return code;
 }
 
 static void join(void)
 {
     const struct mesh_options options = {
-        .service = "tenant",
-        .instance_id = "tenant-1",
+        .service = "cli",
+        .instance_id = "cli-1",
         .agent_socket = in_folder("agent.sock"),
-        .listen = "127.0.0.1:0",
-        .http = "127.0.0.1:0",
+        .listen = "",
+        .http = "",
         .trust_domain = "weft.local",
         .notify_socket = "",
         .log_level = "warn",
-        .no_snapshot = true,
+        .is_client = true,
     };
 
     assert_int_equal(chdir(f.folder), 0);
     assert_status(mesh_join(f.arena, &options, PATIENCE_MS, &f.mesh), STATUS_OK);
-    server_register(mesh_server(f.mesh), &echo_service_methods, &f.echo, echo_service_descriptors);
-    assert_int_equal(pthread_create(&f.serving, NULL, serve, f.mesh), 0);
-    f.is_served = true;
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    f = (struct fixture){ .arena = arena_new() };
+    f = (struct fixture){ .arena = arena_new(), .program = f.program };
     assert_non_null(getcwd(f.start, sizeof f.start));
     f.folder = temp_folder(f.arena);
     f.registry_port = free_port();
@@ -215,17 +243,17 @@ static int set_up(void **state)
     run_agent();
     wait_for_file(in_folder("agent.sock"));
     join();
+    run_member(0);
+    run_member(1);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    if (f.is_served) {
-        mesh_stop(f.mesh);
-        (void)pthread_join(f.serving, NULL);
-    }
     mesh_free(f.mesh);
+    end_program(&f.members[0], "tenant-1");
+    end_program(&f.members[1], "tenant-2");
     end_program(&f.agent, "agent");
     end_program(&f.registry, "registry");
     assert_int_equal(chdir(f.start), 0);
@@ -320,12 +348,110 @@ static void while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_to
     arena_free(arena);
 }
 
-int main(void)
+/* Calls without a pause until it is told to stop. */
+struct caller {
+    pthread_t thread;
+    _Atomic bool stops;
+    int n_calls;
+    int n_failed;
+    char why[256]; /* the last one failed */
+};
+
+static void *call_all_the_time(void *data)
 {
+    struct caller *self = data;
+
+    while (!self->stops) {
+        struct arena *arena = arena_new();
+        struct call call = call_of_process(arena);
+        int64_t ms;
+        status s = call_by_name(&call, "tenant", &ms);
+        self->n_calls++;
+        if (!status_is_ok(s)) {
+            self->n_failed++;
+            (void)snprintf(self->why, sizeof self->why, "%s", s.message);
+        }
+        arena_free(arena);
+    }
+    return NULL;
+}
+
+enum { N_CALLERS = 4 };
+
+static void start_calling(struct caller callers[N_CALLERS])
+{
+    for (size_t i = 0; i < N_CALLERS; i++) {
+        callers[i] = (struct caller){ .stops = false };
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_all_the_time, &callers[i]),
+                         0);
+    }
+}
+
+/* Returns how many calls failed. */
+static int stop_calling(struct caller callers[N_CALLERS])
+{
+    int n_failed = 0;
+
+    for (size_t i = 0; i < N_CALLERS; i++) {
+        callers[i].stops = true;
+        (void)pthread_join(callers[i].thread, NULL);
+        assert_true(callers[i].n_calls > 0);
+        n_failed += callers[i].n_failed;
+        if (callers[i].n_failed > 0) {
+            print_message("%d of %d calls failed, the last with: %s\n", callers[i].n_failed,
+                          callers[i].n_calls, callers[i].why);
+        }
+    }
+    return n_failed;
+}
+
+static void a_member_that_is_told_to_end_takes_no_call_with_it(void **state)
+{
+    struct caller callers[N_CALLERS];
+
+    (void)state;
+    wait_for_service("tenant");
+    (void)usleep(500000); /* both members are there */
+    start_calling(callers);
+    for (size_t i = 0; i < 2; i++) {
+        end_program(&f.members[i], i == 0 ? "tenant-1" : "tenant-2");
+        run_member(i);
+        (void)usleep(1000000); /* it is there again */
+    }
+    assert_int_equal(stop_calling(callers), 0);
+}
+
+static void a_member_that_dies_is_gone_within_a_moment(void **state)
+{
+    struct caller callers[N_CALLERS];
+
+    (void)state;
+    wait_for_service("tenant");
+    start_calling(callers);
+    (void)usleep(50000);
+    kill_program(&f.members[0]);
+    (void)usleep(200000);
+    int n_failed = stop_calling(callers); /* those under way, one for each caller at most */
+    assert_true(n_failed <= N_CALLERS);
+    start_calling(callers);
+    (void)usleep(200000);
+    run_member(0);
+    (void)usleep(500000);
+    assert_int_equal(stop_calling(callers), 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        return be_member();
+    }
+    f.program = argv[0];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_member_is_found_by_its_name_and_answers_over_mutual_tls),
         cmocka_unit_test(an_unknown_name_fails_at_once_and_is_in_the_message),
         cmocka_unit_test(while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_too),
+        cmocka_unit_test(a_member_that_is_told_to_end_takes_no_call_with_it),
+        cmocka_unit_test(a_member_that_dies_is_gone_within_a_moment),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
