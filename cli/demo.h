@@ -37,6 +37,7 @@ struct demo {
     struct demo_key publisher;    /* of acme: publish and read one project */
     const char *older_checkpoint; /* of the audit log, before all this */
     int64_t n_records;            /* that were published and acknowledged */
+    double records_per_second;    /* of the last job */
     pid_t worker;                 /* 0 when none runs */
     bool has_killed;              /* a service, in step 5 */
     int n_failed;                 /* checks */

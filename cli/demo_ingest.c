@@ -207,6 +207,7 @@ static status check_result(struct demo *self, const Weft__Scheduler__V1__Job *jo
                "of %lld acknowledged packages %lld are in the collection", (long long)records,
                (long long)documents);
     self->n_records = records;
+    self->records_per_second = seconds > 0 ? (double)records / seconds : 0;
     return status_ok();
 }
 

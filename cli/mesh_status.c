@@ -2,6 +2,7 @@
 
 #include "cli/probe.h"
 #include "cli/supervisor/control_client.h"
+#include "libs/base/text.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -81,13 +82,41 @@ status mesh_status_get(struct arena *arena, const struct home *home, struct mesh
     return status_ok();
 }
 
-/* The first line of what a program that is not well says of itself. */
-static const char *first_line(struct arena *arena, const char *body)
+static bool is_up(const struct program_status *program)
 {
-    size_t size = strcspn(body, "\r\n");
+    return strcmp(program->state, "ready") == 0 || strcmp(program->state, "starting") == 0;
+}
 
-    return size > 0 ? arena_printf(arena, "%.*s", (int)(size < 120 ? size : 120), body)
-                    : "unhealthy";
+/* What it says is missing: "snapshot: no word from auth yet". */
+static const char *missing(struct arena *arena, const char *body)
+{
+    json_t *page = json_loads(body, 0, NULL);
+    struct text list = text_new(arena);
+    size_t i;
+    json_t *each;
+
+    json_array_foreach(json_object_get(page, "dependencies"), i, each)
+    {
+        const char *name = json_string_value(json_object_get(each, "name"));
+        const char *reason = json_string_value(json_object_get(each, "reason"));
+        if (name != NULL && json_is_false(json_object_get(each, "ready"))) {
+            text_add(&list, "%s%s: %s", list.size > 0 ? "; " : "", name,
+                     reason != NULL ? reason : "not ready");
+        }
+    }
+    json_decref(page);
+    return list.size > 0 ? text_string(&list) : "not ready";
+}
+
+static const char *health_of(struct arena *arena, const struct program_status *program)
+{
+    int code = 0;
+    const char *body = probe(arena, program->http, "/readyz", &code);
+
+    if (body == NULL) {
+        return "does not answer";
+    }
+    return code == 200 ? "healthy" : missing(arena, body);
 }
 
 void mesh_status_probe(struct arena *arena, struct mesh_status *mesh)
@@ -97,17 +126,13 @@ void mesh_status_probe(struct arena *arena, struct mesh_status *mesh)
 
     for (size_t i = 0; i < mesh->n_programs; i++) {
         struct program_status *program = &all[i];
-        int code = 0;
 
         *program = mesh->programs[i];
         if (program->pid != 0) {
             program->memory_kb = probe_memory_kb(arena, program->pid);
         }
-        if (program->http != NULL && strcmp(program->state, "ready") == 0) {
-            const char *body = probe(arena, program->http, "/readyz", &code);
-            program->health = code == 200    ? "healthy"
-                              : body != NULL ? first_line(arena, body)
-                                             : "does not answer";
+        if (program->http != NULL && is_up(program)) {
+            program->health = health_of(arena, program);
         }
     }
     mesh->programs = all;
@@ -132,8 +157,9 @@ static const char *condition(struct arena *arena, const struct program_status *p
     if (strcmp(program->state, "ready") == 0) {
         return program->health != NULL ? program->health : "ready";
     }
-    return program->says != NULL ? arena_printf(arena, "%s: %s", program->state, program->says)
-                                 : program->state;
+    const char *why = program->health != NULL ? program->health : program->says;
+    return is_up(program) && why != NULL ? arena_printf(arena, "%s: %s", program->state, why)
+                                         : program->state;
 }
 
 /* A number that may be missing. */

@@ -18,7 +18,8 @@
     X(trace_verbs)     \
     X(registry_verbs)  \
     X(worker_verbs)    \
-    X(demo_verbs)
+    X(demo_verbs)      \
+    X(bench_verbs)
 
 #define X(table) extern const struct verb table[];
 VERB_TABLES(X)
