@@ -219,7 +219,7 @@ static void *call_unary(void *data)
     struct channel *channel =
         channel_new(bench->runtime, &(struct channel_options){ .target = bench->address });
 
-    while (++bench->n_enqueued <= JOBS) {
+    while (atomic_fetch_add(&bench->n_enqueued, 1) < JOBS) {
         enqueue_one(channel_peer(channel), arena);
         arena_reset(arena);
     }
@@ -258,7 +258,7 @@ static void *call_stream(void *data)
 
     check(pipe_open(channel_peer(channel), &call,
                     &weft__scheduler__v1__scheduler_service__descriptor, "EnqueueJobs", &pipe));
-    while ((bench->n_enqueued += BATCH) <= JOBS) {
+    while (atomic_fetch_add(&bench->n_enqueued, BATCH) < JOBS) {
         send_batch(pipe, arena);
         arena_reset(arena);
     }

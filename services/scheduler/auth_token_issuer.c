@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A job waits meanwhile, and so does one of the engine's few errand threads. */
-enum { TIMEOUT_MS = 5000 };
+static const int64_t timeout_us = INT64_C(5000000);
 
 /* One a line, as the store has them. */
 static void split_permissions(struct arena *arena, const char *permissions,
@@ -32,7 +32,7 @@ static status issue(struct token_issuer *issuer, struct arena *arena,
     Weft__Auth__V1__IssueJobTokenRequest request;
     const Weft__Auth__V1__IssueJobTokenResponse *response;
 
-    call.deadline_us = clock_monotonic_us(self->clock) + TIMEOUT_MS * 1000;
+    call.deadline_us = clock_monotonic_us(self->clock) + timeout_us;
     weft__auth__v1__issue_job_token_request__init(&request);
     request.tenant_id = message_text(wanted->tenant_id);
     request.subject = message_text(wanted->principal);

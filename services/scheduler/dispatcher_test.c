@@ -81,8 +81,8 @@ static void urgent_jobs_go_first_until_others_have_waited_long_enough(void **sta
 
     (void)state;
     offer(d, "acme", "old-low", 0, 0);
-    offer(d, "acme", "urgent", 9, 89 * 1000);      /* a minute and a half later: still before */
-    offer(d, "acme", "late-urgent", 9, 91 * 1000); /* behind */
+    offer(d, "acme", "urgent", 9, 89000);      /* a minute and a half later: still before */
+    offer(d, "acme", "late-urgent", 9, 91000); /* behind */
     offer(d, "acme", "normal", 5, 49500);
     expect_next(d, worker, "urgent");
     expect_next(d, worker, "normal");

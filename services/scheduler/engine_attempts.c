@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After something that is not the job's fault: the store or the issuer was away. */
-enum { PAUSE_MS = 1000 };
-
 void attempt_forget(struct engine *self, struct job *job)
 {
     heap_remove(&self->timers, &job->timer);

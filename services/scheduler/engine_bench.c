@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -139,7 +140,7 @@ static void *call(void *data)
     struct bench *bench = data;
     struct arena *arena = arena_new();
 
-    while ((bench->n_enqueued += (int64_t)bench->batch) <= JOBS) {
+    while (atomic_fetch_add(&bench->n_enqueued, (int64_t)bench->batch) < JOBS) {
         struct job_record *jobs = ARENA_NEW_ARRAY(arena, struct job_record, bench->batch);
         for (size_t i = 0; i < bench->batch; i++) {
             jobs[i] = noop();
@@ -191,6 +192,15 @@ static int ascending(const void *a, const void *b)
     return *left < *right ? -1 : *left > *right;
 }
 
+static void print_pickup(const char *what, const int64_t *sorted_us)
+{
+    const size_t middle = PICKUPS / 2;
+    const size_t late = PICKUPS - PICKUPS / 100;
+
+    printf("pickup %s: p50 %.2f ms, p99 %.2f ms\n", what, (double)sorted_us[middle] / 1e3,
+           (double)sorted_us[late] / 1e3);
+}
+
 static void measure_pickup(struct bench *bench, struct arena *arena)
 {
     static int64_t after_answer_us[PICKUPS];
@@ -211,12 +221,8 @@ static void measure_pickup(struct bench *bench, struct arena *arena)
     }
     qsort(after_answer_us, PICKUPS, sizeof after_answer_us[0], ascending);
     qsort(after_call_us, PICKUPS, sizeof after_call_us[0], ascending);
-    printf("pickup after the answer: p50 %.2f ms, p99 %.2f ms; after the call: p50 %.2f ms,"
-           " p99 %.2f ms\n",
-           (double)after_answer_us[PICKUPS / 2] / 1e3,
-           (double)after_answer_us[PICKUPS * 99 / 100] / 1e3,
-           (double)after_call_us[PICKUPS / 2] / 1e3,
-           (double)after_call_us[PICKUPS * 99 / 100] / 1e3);
+    print_pickup("after the answer", after_answer_us);
+    print_pickup("after the call", after_call_us);
     stop_worker(&worker);
 }
 

@@ -1,11 +1,17 @@
 /* engine_internal - what the parts of the engine share.
  *
- *     engine.c           its life, its thread, what falls due
- *     engine_calls.c     what callers ask: enqueue, get, cancel, redrive, watch
- *     engine_workers.c   what workers say, and what they are told
- *     engine_attempts.c  an attempt from its match to its end
- *     engine_changes.c   writes on their way to the store
- *     engine_errands.c   what blocks: loading lanes, promoting, tokens, history
+ *     engine.c            its life, its thread, what falls due
+ *     engine_recover.c    what the last process left
+ *     engine_enqueue.c    new jobs
+ *     engine_calls.c      what callers ask of jobs that are there
+ *     engine_watches.c    who is told when a job changes
+ *     engine_workers.c    workers that come and go, and what they say
+ *     engine_notices.c    what they are told
+ *     engine_attempts.c   an attempt from its match to its end
+ *     engine_changes.c    writes on their way to the store
+ *     engine_errands.c    what blocks; bringing jobs into memory
+ *     engine_tokens.c     tokens
+ *     engine_upkeep.c     commits that were cut off, deadlines, history
  *
  * One lock is over everything but the list of finished changes, which the store's thread adds to
  * and which has a lock of its own, taken last and for a few instructions.  No lock is held while
@@ -29,6 +35,11 @@
 
 struct change;
 struct errand;
+
+/* How many jobs of a tenant have not ended. */
+struct open_jobs {
+    int64_t n_jobs;
+};
 
 struct engine {
     struct engine_options options;
@@ -147,7 +158,7 @@ void attempt_forget(struct engine *self, struct job *job) NONNULL;
 /* Whether why means that there will never be a token. */
 bool token_is_refused(status why);
 
-/* ---- engine_errands.c ---- */
+/* ---- engine_errands.c, engine_tokens.c, engine_upkeep.c ---- */
 
 /* Something that blocks, in an arena of its own; the lock is not held while it runs. */
 struct errand {
@@ -159,6 +170,18 @@ struct errand {
     struct change *change;
     struct errand *next;
 };
+
+enum {
+    MANY = 256, /* jobs of one query or write: 16 MiB of the largest payloads */
+    /* After something that is not a job's fault, the store or the issuer being away: it is tried
+     * again, but not all the time. */
+    PAUSE_MS = 1000,
+};
+
+struct errand *errand_new(void (*run)(struct engine *self, struct errand *errand))
+    NONNULL RETURNS_NONNULL;
+/* Gives it away. */
+void errand_add(struct engine *self, struct errand *errand) NONNULL;
 
 void errand_load(struct engine *self, struct lane *lane, size_t limit) NONNULL;
 void errand_promote(struct engine *self) NONNULL;
@@ -182,7 +205,7 @@ void *errands_run(void *engine) NONNULL;
 /* Forgets those that have not been run. */
 void errands_drop(struct engine *self) NONNULL;
 
-/* ---- engine_workers.c ---- */
+/* ---- engine_workers.c, engine_notices.c ---- */
 
 struct queued_notice {
     struct queued_notice *next;
@@ -210,6 +233,10 @@ struct engine_worker {
 };
 
 /* Copies the texts. */
+void worker_queue(struct engine_worker *self, const struct queued_notice *notice) NONNULL;
+/* The oldest, which the caller frees; NULL when there is none. */
+struct queued_notice *worker_take(struct engine_worker *self) NONNULL;
+/* Of a job it has. */
 void worker_tell(struct engine_worker *self, enum notice_type type, const struct job *job,
                  status settled) NONNULL;
 
@@ -217,6 +244,17 @@ void worker_tell(struct engine_worker *self, enum notice_type type, const struct
 void workers_sweep(struct engine *self, int64_t now_ms) NONNULL;
 
 /* ---- engine_calls.c ---- */
+
+/* The lock is not held.  A commit that was cut off may have happened: then job is as it should have
+ * become, and the caller is told so; where nobody can tell, the error stands, and the store is
+ * looked through again. */
+status write_settle(struct engine *self, struct arena *arena, status s,
+                    const struct job_record *job) NONNULL;
+
+/* What with holds, into another write; NULL is nothing. */
+void write_add_all(struct store_write *write, const struct store_write *with) NONNULL_ARGS(1);
+
+/* ---- engine_watches.c ---- */
 
 /* Wakes who watches the job. */
 void watches_wake(struct engine *self, const char *tenant_id, const char *job_id) NONNULL;

@@ -1,4 +1,4 @@
-/* What workers say, and what they are told. */
+/* Workers that come and go, and what they say. */
 
 #include "services/scheduler/engine_internal.h"
 
@@ -6,159 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- Notices ---- */
-
-static char *pack(char **at, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = memcpy(*at, text, size);
-
-    *at += size;
-    return copy;
-}
-
-static void tell(struct engine_worker *self, const struct queued_notice *notice)
-{
-    size_t size = strlen(notice->tenant_id) + strlen(notice->job_id) + strlen(notice->text) + 3;
-
-    if (self->n_notices >= ENGINE_MAX_NOTICES) {
-        return; /* it is cut off for that: engine_worker_next() */
-    }
-    struct queued_notice *copy = malloc(sizeof *copy + size);
-    if (copy == NULL) {
-        abort();
-    }
-    char *at = copy->data;
-    *copy = *notice;
-    copy->next = NULL;
-    copy->tenant_id = pack(&at, notice->tenant_id);
-    copy->job_id = pack(&at, notice->job_id);
-    copy->text = pack(&at, notice->text);
-    *self->last = copy;
-    self->last = &copy->next;
-    self->n_notices++;
-    self->wake(self->data);
-}
-
-void worker_tell(struct engine_worker *self, enum notice_type type, const struct job *job,
-                 status settled)
-{
-    tell(self, &(struct queued_notice){
-                   .type = type,
-                   .code = settled.code,
-                   .attempt = job->attempt,
-                   .tenant_id = job->tenant_id,
-                   .job_id = job->job_id,
-                   .text = settled.message,
-               });
-}
-
-/* A report that comes too late, or is not this worker's to make. */
-static void refuse(struct engine_worker *self, struct attempt attempt)
-{
-    tell(self, &(struct queued_notice){
-                   .type = NOTICE_SETTLED,
-                   .code = STATUS_ABORTED,
-                   .attempt = attempt.attempt,
-                   .tenant_id = "",
-                   .job_id = attempt.job_id,
-                   .text = "the attempt is over",
-               });
-}
-
-static struct queued_notice *take(struct engine_worker *self)
-{
-    struct queued_notice *notice = self->first;
-
-    if (notice != NULL) {
-        self->first = notice->next;
-        if (self->first == NULL) {
-            self->last = &self->first;
-        }
-        self->n_notices--;
-    }
-    return notice;
-}
-
-/* What the worker needs to do the job, in arena: it may be gone from memory the next moment. */
-static void describe(const struct engine *self, struct arena *arena, const struct job *job,
-                     struct notice *notice)
-{
-    uint8_t *payload = arena_alloc(arena, job->payload.size);
-
-    if (job->payload.size > 0) {
-        memcpy(payload, job->payload.data, job->payload.size);
-    }
-    notice->text = arena_strdup(arena, job->token != NULL ? job->token : "");
-    notice->lease_expire_ms = engine_wall_ms(self) + self->options.lease_ms;
-    notice->job = (struct job_record){
-        .tenant_id = notice->tenant_id,
-        .job_id = notice->job_id,
-        .project_id = arena_strdup(arena, job->project_id),
-        .capability = arena_strdup(arena, job->lane->pool->capability),
-        .principal = arena_strdup(arena, job->principal),
-        .permissions = arena_strdup(arena, job->permissions),
-        .trace = arena_strdup(arena, job->trace),
-        .payload = { payload, job->payload.size },
-        .priority = job->priority,
-        .attempt = job->attempt,
-        .max_attempts = job->max_attempts,
-        .enqueue_ms = job->enqueue_ms,
-        .deadline_ms = job->deadline_ms,
-    };
-}
-
-/* False: what the notice tells of is over. */
-static bool make_notice(struct engine_worker *self, struct arena *arena,
-                        const struct queued_notice *queued, struct notice *ret_notice)
-{
-    *ret_notice = (struct notice){
-        .type = queued->type,
-        .tenant_id = arena_strdup(arena, queued->tenant_id),
-        .job_id = arena_strdup(arena, queued->job_id),
-        .attempt = queued->attempt,
-        .code = queued->code,
-        .text = arena_strdup(arena, queued->text),
-    };
-    if (queued->type != NOTICE_JOB && queued->type != NOTICE_TOKEN) {
-        return true;
-    }
-    const struct job *job =
-        dispatcher_find(self->engine->dispatcher, queued->tenant_id, queued->job_id);
-    if (job == NULL || job->attempt != queued->attempt || job->worker != self->worker) {
-        return false;
-    }
-    describe(self->engine, arena, job, ret_notice);
-    return true;
-}
-
-status engine_worker_next(struct engine_worker *self, struct arena *arena, bool *ret_found,
-                          struct notice *ret_notice)
-{
-    struct engine *engine = self->engine;
-    struct queued_notice *queued;
-
-    *ret_found = false;
-    pthread_mutex_lock(&engine->lock);
-    bool is_lost = self->is_lost;
-    bool is_overrun = self->n_notices >= ENGINE_MAX_NOTICES;
-    while (!is_lost && !is_overrun && !*ret_found && (queued = take(self)) != NULL) {
-        *ret_found = make_notice(self, arena, queued, ret_notice);
-        free(queued);
-    }
-    pthread_mutex_unlock(&engine->lock);
-    if (is_lost) {
-        return status_error(arena, STATUS_DEADLINE_EXCEEDED, "the worker was silent for %d s",
-                            (int)(engine->options.lease_ms / 1000));
-    }
-    if (is_overrun) {
-        return status_error(arena, STATUS_RESOURCE_EXHAUSTED,
-                            "the worker has not listened while %d notices gathered",
-                            ENGINE_MAX_NOTICES);
-    }
-    return status_ok();
-}
 
 /* ---- Coming and going ---- */
 
@@ -256,7 +103,7 @@ void engine_worker_close(struct engine_worker *self)
     }
     engine->n_workers--;
     pthread_mutex_unlock(&engine->lock);
-    while ((notice = take(self)) != NULL) {
+    while ((notice = worker_take(self)) != NULL) {
         free(notice);
     }
     free(self);
@@ -281,8 +128,8 @@ void engine_drain(struct engine *engine)
     engine->is_draining = true;
     for (struct engine_worker *worker = engine->workers; worker != NULL; worker = worker->next) {
         dispatcher_credit(worker->worker, 0);
-        tell(worker, &(struct queued_notice){
-                         .type = NOTICE_DRAIN, .tenant_id = "", .job_id = "", .text = "" });
+        worker_queue(worker, &(struct queued_notice){
+                                 .type = NOTICE_DRAIN, .tenant_id = "", .job_id = "", .text = "" });
     }
     pthread_mutex_unlock(&engine->lock);
 }
@@ -318,6 +165,19 @@ void engine_worker_credit(struct engine_worker *self, int64_t n)
         errands_load_low(engine);
     }
     pthread_mutex_unlock(&engine->lock);
+}
+
+/* A report that comes too late, or is not this worker's to make. */
+static void refuse(struct engine_worker *self, struct attempt attempt)
+{
+    worker_queue(self, &(struct queued_notice){
+                           .type = NOTICE_SETTLED,
+                           .code = STATUS_ABORTED,
+                           .attempt = attempt.attempt,
+                           .tenant_id = "",
+                           .job_id = attempt.job_id,
+                           .text = "the attempt is over",
+                       });
 }
 
 /* The job, when it runs in just this attempt and is this worker's, or an orphan that it may take.
