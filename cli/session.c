@@ -201,7 +201,7 @@ static status find_key(struct invocation *invocation, const char **ret_key)
         *ret_key = key;
         return status_ok();
     }
-    return advise(invocation, read_key(invocation, "auth", "admin.key", ret_key),
+    return advise(invocation, read_key(invocation, "auth", "administrator.key", ret_key),
                   "say who you are: --as NAME, or WEFT_API_KEY");
 }
 

@@ -5,7 +5,8 @@
  *
  *     --as NAME         the key kept under HOME/cli/keys/NAME.key by `weft key create --save NAME`
  *     WEFT_API_KEY      the key itself: an environment is not seen by other users, arguments are
- *     otherwise         the platform's administrator, whose key auth left in HOME/auth/admin.key
+ *     otherwise         the platform's administrator, whose key auth left in
+ * HOME/auth/administrator.key
  *
  * The key goes to auth alone, and the token lives as long as the command.
  */
