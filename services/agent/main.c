@@ -196,6 +196,7 @@ static void make_parts(struct agent *self)
         .last_good = self->last_good,
         .keeper = self->keeper,
         .clock = &system_clock,
+        .random = &system_random,
         .log = self->log,
     });
 }
@@ -271,9 +272,9 @@ static void stop(struct agent *self)
     keeper_free(self->keeper);
     entries_free(self->entries);
     server_free(self->server);
+    ads_proxy_free(self->proxy);
     channel_free(self->registry);
     runtime_stop(self->runtime);
-    ads_proxy_free(self->proxy);
     workload_service_free(self->workloads);
     last_good_free(self->last_good);
     svids_free(self->svids);
