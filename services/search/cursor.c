@@ -42,7 +42,7 @@ struct cursor *cursor_new(const struct source *source, struct arena *arena, stru
 
 void cursor_skip(struct cursor *cursor, uint32_t doc)
 {
-    if (cursor->has_block && doc <= cursor->block_end) {
+    if (cursor->doc == NO_DOC || (cursor->has_block && doc <= cursor->block_end)) {
         return;
     }
     cursor->at = 0;

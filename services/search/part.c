@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So that numbers of documents and of blocks are added without a care.  A part has some ten million
+ * at most, since merges stop at 256 MiB. */
+enum { MAX_PART_DOCS = 1 << 30 };
+
 struct part {
     struct source source;
     bytes data;
@@ -414,7 +418,7 @@ static bool is_table(const struct part_footer *footer, uint64_t offset, uint64_t
 static bool is_sound(const struct part_footer *footer, uint64_t size)
 {
     return footer->checksums <= size - sizeof *footer && footer->n_docs > 0 &&
-           footer->n_docs < NO_DOC - 1 && footer->n_terms < UINT32_MAX &&
+           footer->n_docs <= MAX_PART_DOCS && footer->n_terms < UINT32_MAX &&
            footer->n_fields <= MAX_FIELDS &&
            n_checks(footer->checksums) * 4 == size - sizeof *footer - footer->checksums &&
            is_table(footer, footer->doc_offsets, (uint64_t)footer->n_docs + 1, 8) &&
