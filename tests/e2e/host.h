@@ -1,0 +1,90 @@
+/* host - one host of the mesh, in a temporary folder: real programs as real processes.
+ *
+ *     host_init(&host, entries, n_entries);          their identities
+ *     host_start(&host, "registry");                 services/registry/registry, in FOLDER/registry
+ *     host_start(&host, "agent");
+ *     host_start(&host, "tenant");
+ *     const char *address = host_address(&host, "tenant");
+ *     host_stop(&host, "tenant", SIGKILL);
+ *     ...
+ *     host_reset(&host);
+ *
+ * What a program writes goes to FOLDER/NAME/log.  Programs find the agent by WEFT_AGENT and say
+ * where they listen over NOTIFY_SOCKET, as under `weft up`; only their attestation differs: here it
+ * is by the path of the executable, since all run as one user.
+ *
+ * Functions fail the test that calls them when something is not as it must be.
+ */
+
+#ifndef TESTS_E2E_HOST_H_
+#define TESTS_E2E_HOST_H_
+
+#include "libs/base/arena.h"
+#include "libs/base/attributes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* A program is found at HOST_PATIENCE_MS or not at all: thirty times what the slowest takes under a
+ * sanitizer. */
+enum { HOST_MAX_PROGRAMS = 16, HOST_PATIENCE_MS = 30000 };
+
+/* spiffe://weft.local/NAME is whoever runs this program, "services/tenant/tenant". */
+struct host_entry {
+    const char *name;
+    const char *program;
+};
+
+struct host_program {
+    const char *name;
+    pid_t pid; /* 0: not running */
+    int notify;
+    char said[4096]; /* what it said over NOTIFY_SOCKET since its start */
+};
+
+struct host {
+    struct arena *arena;
+    const char *folder;
+    const char *start; /* where the test was started: Bazel's paths begin there */
+    unsigned registry_port, bootstrap_port;
+    struct host_program programs[HOST_MAX_PROGRAMS];
+    size_t n_programs;
+};
+
+void host_init(struct host *self, const struct host_entry *entries, size_t n_entries) NONNULL;
+void host_reset(struct host *self) NONNULL;
+
+/* In arena's memory: FOLDER/name. */
+const char *host_path(struct host *self, const char *name) NONNULL RETURNS_NONNULL;
+
+/* Starts services/NAME/NAME, also again after its end, and waits until it has what others need of
+ * it: the registry its join token, the agent its socket, all others their address. */
+void host_start(struct host *self, const char *name) NONNULL;
+/* Sends signal_number and waits for the end. */
+void host_stop(struct host *self, const char *name, int signal_number) NONNULL;
+/* Where it listens. */
+const char *host_address(struct host *self, const char *name) NONNULL RETURNS_NONNULL;
+/* Waits until it has said READY=1. */
+void host_wait_ready(struct host *self, const char *name) NONNULL;
+
+/* A client: a program with arguments, in a folder of its own, whose output the test reads. */
+struct host_client {
+    pid_t pid;
+    int output;
+    char line[4096];
+    size_t n_line; /* of what was read beyond the last line, in rest */
+    char rest[8192];
+};
+
+/* arguments end with NULL; the first is the program, "tests/e2e/caller". */
+void host_start_client(struct host *self, struct host_client *client, const char *folder,
+                       const char *const *arguments) NONNULL;
+/* The next line, without its end, in client->line; NULL: the program has ended its output. */
+const char *host_client_line(struct host_client *client) NONNULL;
+/* Whether there is a line, or the end, within timeout_ms. */
+bool host_client_has_line(struct host_client *client, int timeout_ms) NONNULL;
+/* Kills it, if it still runs. */
+void host_end_client(struct host_client *client) NONNULL;
+
+#endif
