@@ -111,6 +111,7 @@ struct job {
     const char *principal;
     const char *permissions;
     const char *trace;
+    const char *worker_id; /* of the attempt before it came into memory */
     bytes payload;
     int64_t priority;
     int64_t rank_ms;

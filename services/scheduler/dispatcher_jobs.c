@@ -38,7 +38,8 @@ static struct job *job_new(struct lane *lane, const struct job_record *record)
 {
     size_t n_bytes = sizeof(struct job) + strlen(record->tenant_id) + strlen(record->job_id) +
                      strlen(record->project_id) + strlen(record->principal) +
-                     strlen(record->permissions) + strlen(record->trace) + 6 + record->payload.size;
+                     strlen(record->permissions) + strlen(record->trace) +
+                     strlen(record->worker_id) + 7 + record->payload.size;
     struct job *job = must(calloc(1, n_bytes));
     char *at = job->text;
 
@@ -49,6 +50,7 @@ static struct job *job_new(struct lane *lane, const struct job_record *record)
     job->principal = pack(&at, record->principal);
     job->permissions = pack(&at, record->permissions);
     job->trace = pack(&at, record->trace);
+    job->worker_id = pack(&at, record->worker_id);
     if (record->payload.size > 0) {
         memcpy(at, record->payload.data, record->payload.size);
     }

@@ -24,6 +24,7 @@ static struct job_record record(const char *tenant, const char *id, int64_t prio
         .principal = "user:ada",
         .permissions = "",
         .trace = "",
+        .worker_id = "",
         .payload = { (const uint8_t *)"work", 4 },
         .state = JOB_READY,
         .priority = priority,

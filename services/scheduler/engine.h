@@ -129,11 +129,21 @@ enum {
 
 struct engine_worker;
 
+/* One attempt of one job, as the worker was told of it. */
+struct attempt {
+    const char *job_id;
+    int64_t attempt;
+};
+
 struct engine_worker_options {
     const char *worker_id;
     const char *tenant_id; /* "": works for every tenant */
     const char *const *capabilities;
     size_t n_capabilities;
+    /* What it still works on.  Of the jobs that this process has inherited, it becomes the owner of
+     * those again; others that ran under its id go to others at once. */
+    const struct attempt *held;
+    size_t n_held;
     void (*wake)(void *data); /* there are notices; must neither block nor call the engine */
     void *data;
 };
@@ -149,12 +159,6 @@ void engine_worker_close(struct engine_worker *worker) NONNULL;
 /* Any of these is a beat. */
 void engine_worker_beat(struct engine_worker *worker) NONNULL;
 void engine_worker_credit(struct engine_worker *worker, int64_t n) NONNULL;
-
-/* One attempt of one job, as the worker was told of it. */
-struct attempt {
-    const char *job_id;
-    int64_t attempt;
-};
 
 /* Reports.  One of an attempt that is over, or of somebody else's, changes nothing; it is answered
  * by a notice with ABORTED.  The first report of an attempt that this process has inherited makes

@@ -171,13 +171,14 @@ static void deliver(struct engine *self, struct job *job)
 
 static void ended(struct engine *self, struct change *change);
 
-/* It started for a worker that has gone meanwhile, and did no harm. */
-static void give_back(struct engine *self, struct job *job)
+void attempt_give_back(struct engine *self, struct job *job)
 {
     struct change *change =
         change_of(self, job, seen_as(job, JOB_RUNNING), JOB_READY, job->attempt, ended);
 
     job->phase = PHASE_ENDING;
+    job->orphan_due_ms = 0;
+    heap_remove(&self->timers, &job->timer);
     job_change_give_back(change->write, change->seen);
     change_submit(change);
 }
@@ -198,7 +199,7 @@ static void started(struct engine *self, struct change *change)
     if (job->is_cancelled) {
         return_credit(self, job);
     } else if (job->worker == NULL) {
-        give_back(self, job);
+        attempt_give_back(self, job);
     } else {
         deliver(self, job);
     }

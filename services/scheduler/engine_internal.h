@@ -145,6 +145,10 @@ void attempt_succeed(struct engine *self, struct job *job) NONNULL;
 void attempt_fail(struct engine *self, struct job *job, const struct attempt_failure *failure,
                   bool is_report) NONNULL;
 
+/* A RUNNING job, or one that has just become so, goes back to READY: its worker is not there, or
+ * has not got it, and it has come to no harm. */
+void attempt_give_back(struct engine *self, struct job *job) NONNULL;
+
 /* The store has it CANCELLED. */
 void attempt_cancelled(struct engine *self, struct job *job) NONNULL;
 

@@ -538,7 +538,7 @@ static void a_worker_must_say_who_it_is_and_what_it_can(void **state)
     struct fixture *f = *state;
     static const char *const bad[] = { "Ingest" };
     static const char *const twice[] = { "a", "a" };
-    struct engine_worker_options options = { "", "", twice, 1, count_wake, f };
+    struct engine_worker_options options = { "", "", twice, 1, NULL, 0, count_wake, f };
     struct engine_worker *worker;
 
     assert_status(engine_worker_open(f->engine, f->arena, &options, &worker),
@@ -584,7 +584,7 @@ static void a_draining_engine_gives_no_more_and_loses_nothing(void **state)
     engine_step(f->engine);
     assert_int_equal(get(f, id).state, JOB_RUNNING);
     crash(f);
-    f->worker = add_worker(f, "w1", "");
+    f->worker = add_worker(f, "w2", "");
     engine_worker_succeed(f->worker, attempt_of(&notice), nothing);
     assert_int_equal(expect(f, f->worker, NOTICE_SETTLED).code, STATUS_OK);
     assert_int_equal(get(f, id).state, JOB_SUCCEEDED);
@@ -907,7 +907,7 @@ static void after_a_crash_running_jobs_wait_for_their_workers(void **state)
     const struct notice a = expect(f, f->worker, NOTICE_JOB);
     (void)expect(f, f->worker, NOTICE_JOB);
     crash(f);
-    f->worker = add_worker(f, "w1", "");
+    f->worker = add_worker(f, "w2", ""); /* another: nobody knows what w1 does */
     engine_worker_credit(f->worker, 5);
     expect_silence(f, f->worker); /* they run, as far as anybody knows */
     engine_worker_progress(f->worker, attempt_of(&a), &(struct job_progress){ 1, 2, "on" });
@@ -920,6 +920,44 @@ static void after_a_crash_running_jobs_wait_for_their_workers(void **state)
     fake_clock_advance_ms(&f->clock, 2000);
     assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 2);
     engine_worker_succeed(f->worker, attempt_of(&a), nothing);
+    assert_int_equal(expect(f, f->worker, NOTICE_SETTLED).code, STATUS_OK);
+}
+
+static void after_a_crash_a_worker_says_what_it_still_holds(void **state)
+{
+    static const char *const capabilities[] = { "ingest.apt" };
+    struct fixture *f = *state;
+    struct notice jobs[2];
+
+    (void)enqueue(f, a_job());
+    (void)enqueue(f, a_job());
+    engine_worker_credit(f->worker, 2);
+    jobs[0] = expect(f, f->worker, NOTICE_JOB);
+    jobs[1] = expect(f, f->worker, NOTICE_JOB);
+    crash(f);
+    const struct attempt held[] = { { "none", 1 }, attempt_of(&jobs[0]) };
+    assert_status(engine_worker_open(f->engine, f->arena,
+                                     &(struct engine_worker_options){
+                                         .worker_id = "w1",
+                                         .tenant_id = "",
+                                         .capabilities = capabilities,
+                                         .n_capabilities = 1,
+                                         .held = held,
+                                         .n_held = 2,
+                                         .wake = count_wake,
+                                         .data = f,
+                                     },
+                                     &f->worker),
+                  STATUS_OK);
+    engine_step(f->engine);
+    assert_int_equal(get(f, jobs[0].job_id).state, JOB_RUNNING);
+    assert_int_equal(get(f, jobs[1].job_id).state, JOB_READY); /* at once, not after a lease */
+    assert_int_equal(get(f, jobs[1].job_id).failures, 0);
+    engine_worker_credit(f->worker, 1);
+    const struct notice again = expect(f, f->worker, NOTICE_JOB);
+    assert_string_equal(again.job_id, jobs[1].job_id);
+    assert_int_equal(again.attempt, 2);
+    engine_worker_succeed(f->worker, attempt_of(&jobs[0]), nothing);
     assert_int_equal(expect(f, f->worker, NOTICE_SETTLED).code, STATUS_OK);
 }
 
@@ -1127,6 +1165,7 @@ int main(void)
         TEST(an_issuer_that_is_away_puts_jobs_off),
         TEST(after_a_crash_ready_jobs_are_found_again),
         TEST(after_a_crash_running_jobs_wait_for_their_workers),
+        TEST(after_a_crash_a_worker_says_what_it_still_holds),
         TEST(a_commit_that_was_cut_off_is_looked_up),
         TEST(a_commit_that_failed_is_made_again),
         TEST(a_store_that_cannot_be_read_is_asked_again),

@@ -21,6 +21,10 @@ static status check_worker(struct arena *arena, const struct engine_worker_optio
         return status_bad_field(arena, "capabilities", "are %zu, 1 to %d are allowed",
                                 options->n_capabilities, ENGINE_MAX_CAPABILITIES);
     }
+    if (options->n_held > ENGINE_MAX_CREDIT) {
+        return status_bad_field(arena, "held", "are %zu, %d are allowed", options->n_held,
+                                ENGINE_MAX_CREDIT);
+    }
     for (size_t i = 0; i < options->n_capabilities; i++) {
         const char *name = options->capabilities[i];
         if (!job_capability_is_valid(name)) {
@@ -34,6 +38,45 @@ static status check_worker(struct arena *arena, const struct engine_worker_optio
         }
     }
     return status_ok();
+}
+
+static bool holds(const struct engine_worker_options *options, const struct job *job)
+{
+    for (size_t i = 0; i < options->n_held; i++) {
+        if (options->held[i].attempt == job->attempt &&
+            strcmp(options->held[i].job_id, job->job_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It has an owner again, and need not be waited for. */
+static void take_orphan(struct engine *engine, struct job *job, struct worker *worker)
+{
+    dispatcher_hand_over(job, worker);
+    job->orphan_due_ms = 0;
+    job->token_due_ms = engine->options.issuer != NULL ? engine_now_ms(engine) : 0;
+    engine_arm(engine, job);
+}
+
+/* Jobs that ran under the worker's id when the last process died. */
+static void sort_out_orphans(struct engine *engine, const struct engine_worker_options *options,
+                             struct worker *worker)
+{
+    for (struct map_at at = { 0 }; map_next(&engine->running, &at);) {
+        struct job *job = at.value;
+        if (job->phase != PHASE_RUNNING || job->worker != NULL ||
+            strcmp(job->worker_id, options->worker_id) != 0 ||
+            !dispatcher_can_serve(worker, job->lane)) {
+            continue;
+        }
+        if (holds(options, job)) {
+            take_orphan(engine, job, worker);
+        } else {
+            attempt_give_back(engine, job);
+        }
+    }
 }
 
 static struct engine_worker *add_worker(struct engine *engine,
@@ -66,6 +109,7 @@ static struct engine_worker *add_worker(struct engine *engine,
     }
     engine->workers = self;
     engine->n_workers++;
+    sort_out_orphans(engine, options, self->worker);
     return self;
 }
 
@@ -192,10 +236,7 @@ static struct job *own_job(struct engine_worker *self, struct attempt attempt)
         return NULL;
     }
     if (job->worker == NULL) {
-        dispatcher_hand_over(job, self->worker);
-        job->orphan_due_ms = 0;
-        job->token_due_ms = engine->options.issuer != NULL ? engine_now_ms(engine) : 0;
-        engine_arm(engine, job);
+        take_orphan(engine, job, self->worker);
     }
     return job->worker == self->worker ? job : NULL;
 }

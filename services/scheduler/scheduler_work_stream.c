@@ -175,9 +175,13 @@ static status hello(struct work *self, const Weft__Scheduler__V1__Hello *hello)
 {
     struct arena *arena = stream_event_arena(self->stream);
     const char **capabilities = ARENA_NEW_ARRAY(arena, const char *, hello->n_capabilities);
+    struct attempt *held = ARENA_NEW_ARRAY(arena, struct attempt, hello->n_held);
 
     for (size_t i = 0; i < hello->n_capabilities; i++) {
         capabilities[i] = hello->capabilities[i];
+    }
+    for (size_t i = 0; i < hello->n_held; i++) {
+        held[i] = (struct attempt){ hello->held[i]->job_id, hello->held[i]->attempt };
     }
     return engine_worker_open(self->engine, arena,
                               &(struct engine_worker_options){
@@ -185,6 +189,8 @@ static status hello(struct work *self, const Weft__Scheduler__V1__Hello *hello)
                                   .tenant_id = tenant_served(stream_call(self->stream)->principal),
                                   .capabilities = capabilities,
                                   .n_capabilities = hello->n_capabilities,
+                                  .held = held,
+                                  .n_held = hello->n_held,
                                   .wake = there_are_notices,
                                   .data = self,
                               },
