@@ -1,0 +1,81 @@
+#include "services/auth/auth_service.h"
+
+#include "libs/base/status_details.h"
+#include "libs/rpc/message.h"
+#include "services/auth/account_handlers.h"
+#include "services/auth/key_handlers.h"
+#include "services/auth/token_handlers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct auth_service *auth_service_new(const struct auth_service_options *options)
+{
+    assert(options->store != NULL && options->clock != NULL && options->random != NULL &&
+           options->directory != NULL && options->feed != NULL && options->points != NULL &&
+           options->signing_keys != NULL && options->pepper != NULL);
+
+    struct auth_service *self = malloc(sizeof *self);
+    if (self == NULL) {
+        abort();
+    }
+    *self = (struct auth_service){
+        .options = *options,
+        .subscribers = { .feed = options->feed,
+                         .points = options->points,
+                         .clock = options->clock },
+    };
+    return self;
+}
+
+void auth_service_free(struct auth_service *service)
+{
+    free(service);
+}
+
+void auth_service_tick(struct auth_service *service)
+{
+    feed_forget(service->options.feed);
+    subscribers_tick(&service->subscribers);
+}
+
+/* ---- Subscribe ---- */
+
+static status subscribe_open(struct stream *stream, void *service, void **ret_state)
+{
+    struct auth_service *self = service;
+
+    return subscriber_open(&self->subscribers, stream, ret_state);
+}
+
+static status subscribe_message(struct stream *stream, void *state,
+                                const Weft__Auth__V1__SubscribeRequest *request)
+{
+    return subscriber_message(stream, state, request);
+}
+
+static status subscribe_writable(struct stream *stream, void *state)
+{
+    return subscriber_writable(stream, state);
+}
+
+static void subscribe_closed(struct stream *stream, void *state, status why)
+{
+    subscriber_closed(stream, state, why);
+}
+
+#define METHODS(X)                                                            \
+    X(Weft__Auth__V1__, CreateServiceAccount, WORKER, create_service_account) \
+    X(Weft__Auth__V1__, GetServiceAccount, WORKER, get_service_account)       \
+    X(Weft__Auth__V1__, ListServiceAccounts, WORKER, list_service_accounts)   \
+    X(Weft__Auth__V1__, DeleteServiceAccount, WORKER, delete_service_account) \
+    X(Weft__Auth__V1__, CreateApiKey, WORKER, create_api_key)                 \
+    X(Weft__Auth__V1__, ListApiKeys, WORKER, list_api_keys)                   \
+    X(Weft__Auth__V1__, RevokeApiKey, WORKER, revoke_api_key)                 \
+    X(Weft__Auth__V1__, ExchangeApiKey, INLINE, exchange_api_key)             \
+    X(Weft__Auth__V1__, IssueJobToken, INLINE, issue_job_token)               \
+    X(Weft__Auth__V1__, GetJwks, INLINE, get_jwks)                            \
+    X(Weft__Auth__V1__, WhoAmI, INLINE, who_am_i)
+#define STREAMS(X) X(Weft__Auth__V1__, Subscribe, INLINE, subscribe)
+SERVICE_DEFINE_STREAMS(auth_service_methods, weft__auth__v1__auth_service__descriptor, METHODS,
+                       STREAMS);
