@@ -11,9 +11,6 @@
 enum {
     /* Of one tenant: each may have 100 keys, and all are in memory. */
     MAX_ACCOUNTS = 1000,
-    /* How long a tenant that was made elsewhere a moment ago takes to be known here; the tenant
-     * service promises a second. */
-    NEW_TENANT_MS = 2000,
 };
 
 static struct text_list list_of(char *const *texts, size_t n)
@@ -63,7 +60,7 @@ static status check_tenant(struct call *call, const char *tenant_id)
     if (strcmp(tenant_id, PLATFORM_TENANT) == 0) {
         return status_ok();
     }
-    if (!feed_await_tenant(options->feed, tenant_id, NEW_TENANT_MS, &tenant) ||
+    if (!feed_await_tenant(options->feed, tenant_id, options->new_tenant_ms, &tenant) ||
         tenant.standing == WEFT__AUTH__V1__TENANT_STANDING__TENANT_STANDING_DELETED) {
         return no_tenant(call, tenant_id);
     }
@@ -76,7 +73,7 @@ static status check_tenant(struct call *call, const char *tenant_id)
     }
     (void)points_await(options->points, call->arena,
                        &(struct points_wait){ .revision = tenant.revision,
-                                              .timeout_ms = NEW_TENANT_MS,
+                                              .timeout_ms = options->new_tenant_ms,
                                               .do_not_fence = true });
     return status_ok();
 }

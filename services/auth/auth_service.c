@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { DEFAULT_NEW_TENANT_MS = 2000 };
+
 struct auth_service *auth_service_new(const struct auth_service_options *options)
 {
     assert(options->store != NULL && options->clock != NULL && options->random != NULL &&
@@ -25,6 +27,9 @@ struct auth_service *auth_service_new(const struct auth_service_options *options
                          .points = options->points,
                          .clock = options->clock },
     };
+    if (self->options.new_tenant_ms == 0) {
+        self->options.new_tenant_ms = DEFAULT_NEW_TENANT_MS;
+    }
     return self;
 }
 

@@ -21,9 +21,11 @@
 #include "services/auth/points.h"
 #include "services/auth/signing_keys.h"
 
+#include <stdint.h>
+
 struct auth_service;
 
-/* All required, all borrowed; they must outlive the service. */
+/* All required but the last, all borrowed; they must outlive the service. */
 struct auth_service_options {
     struct store *store;
     const struct clock *clock;
@@ -33,6 +35,9 @@ struct auth_service_options {
     struct points *points;
     struct signing_keys *signing_keys;
     const struct api_key_pepper *pepper;
+    /* How long a tenant that was made elsewhere a moment ago takes to be known here; 0 means
+     * 2,000, for the tenant service promises a second. */
+    int64_t new_tenant_ms;
 };
 
 /* The caller owns the service: auth_service_free(), after the server has stopped. */

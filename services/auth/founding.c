@@ -83,6 +83,20 @@ static void add_administrator(const struct founding *self, struct store_write *w
     outbox_write(write, &event);
 }
 
+static status write_credential(struct arena *arena, const char *path, const char *secret)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    const char *folder =
+        slash == NULL ? "." : arena_printf(arena, "%.*s", (int)(slash - path + 1), path);
+    struct disk_files files;
+
+    TRY(disk_files_init(&files, arena, folder));
+    status s = files_replace(&files.files, arena, name, bytes_of(secret));
+    disk_files_reset(&files);
+    return s;
+}
+
 static status make_administrator(const struct founding *self, struct arena *arena,
                                  const struct founding_credential *credential)
 {
@@ -109,7 +123,7 @@ static status make_administrator(const struct founding *self, struct arena *aren
         .create_time_ms = now_ms,
     };
 
-    TRY(files_replace(credential->files, arena, credential->name, bytes_of(secret)));
+    TRY(write_credential(arena, credential->path, secret));
     add_administrator(self, write, &account, &key, credential->spiffe_id);
     return store_commit(self->store, arena, write);
 }

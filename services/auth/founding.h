@@ -45,8 +45,7 @@ status founding_read_pepper(const struct founding *founding, struct arena *arena
 
 /* Makes the administrator and writes its key to a file of mode 0600, unless it was made before. */
 struct founding_credential {
-    struct files *files; /* where the file goes */
-    const char *name;
+    const char *path; /* of the file: "administrator.key", "/etc/weft/administrator.key" */
     const struct api_key_pepper *pepper;
     const char *spiffe_id; /* ours: who does it, for the audit */
 };
