@@ -8,8 +8,9 @@
  * An event is known by its tenant and id, and is one entry however often it is sent: also when two
  * send it at once (the second waits for the first), and also years later (the index has it).
  *
- * What comes later is done by the engine's thread, or, without one, by audit_engine_step(); whoever
- * asks before it is done does it himself, so a read always sees what was acknowledged before.
+ * What comes later is done by the engine's threads, or, without them, by audit_engine_step();
+ * whoever asks before it is done does it himself, so a read always sees what was acknowledged
+ * before.
  *
  * Safe on any thread; all functions block.
  */
@@ -50,7 +51,7 @@ struct audit_engine_options {
     const struct clock *clock;          /* required; borrowed */
     const struct random_source *random; /* required; borrowed */
     bool rebuild;                       /* makes the whole index again from the log */
-    bool threaded;                      /* a thread does what is due; else audit_engine_step() */
+    bool threaded;                      /* threads do what is due; else audit_engine_step() */
     void (*failed)(void *data,
                    status s); /* told when that fails; it is tried again.  NULL: nobody */
     void *failed_data;

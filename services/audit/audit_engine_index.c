@@ -1,16 +1,12 @@
 #include "libs/audit/audit_leaf.h"
 #include "services/audit/audit_engine_internal.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <time.h>
 
 enum {
-    INDEX_BATCH = 1000, /* rows of one commit */
-    /* Between two rounds of the thread: each commits, and syncs, and readers do it themselves. */
-    ROUND_MS = 50,
-    RETRY_MS = 1000, /* after a failure, which takes somebody to mend */
+    /* Rows of one commit: the more, the fewer times the same pages are written.  4,096 are 2 MiB.
+     */
+    INDEX_BATCH = 4096,
 };
 
 /* ---- Rows ---- */
@@ -90,13 +86,14 @@ status audit_engine_index(struct audit_engine *engine, struct arena *arena)
     return status_ok();
 }
 
-status audit_engine_step(struct audit_engine *engine, struct arena *arena, int64_t *ret_wait_ms)
+status audit_engine_index_step(struct audit_engine *engine, struct arena *arena,
+                               int64_t *ret_wait_ms)
 {
     struct audit_log_state state;
 
+    *ret_wait_ms = -1;
     audit_log_state(engine->log, arena, &state);
-    TRY(index_up_to(engine, arena, state.durable));
-    return audit_log_step(engine->log, arena, ret_wait_ms);
+    return index_up_to(engine, arena, state.durable);
 }
 
 /* ---- Of what the log has ---- */
@@ -195,89 +192,4 @@ status audit_engine_replay(struct audit_engine *engine, struct arena *arena, uin
         TRY(s);
     }
     return status_ok();
-}
-
-/* ---- The thread ---- */
-
-/* The lock is held.  Whatever is appended meanwhile waits for the next round. */
-static void wait_ms(struct audit_engine *engine, int64_t ms)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!engine->stopping &&
-           pthread_cond_timedwait(&engine->wake, &engine->lock, &until) != ETIMEDOUT) {
-    }
-}
-
-/* Sleeps for ms; when it is negative, until something was appended, and then a round.  Returns
- * false when the engine stops. */
-static bool sleep_until_due(struct audit_engine *engine, int64_t ms)
-{
-    pthread_mutex_lock(&engine->lock);
-    while (ms < 0 && !engine->stopping && !engine->appended) {
-        pthread_cond_wait(&engine->wake, &engine->lock);
-    }
-    engine->appended = false;
-    wait_ms(engine, ms < 0 ? ROUND_MS : ms);
-    bool go_on = !engine->stopping;
-    pthread_mutex_unlock(&engine->lock);
-    return go_on;
-}
-
-static void *work(void *data)
-{
-    struct audit_engine *engine = data;
-    struct arena *arena = arena_new();
-    int64_t ms = 0;
-
-    do {
-        arena_reset(arena);
-        status s = audit_engine_step(engine, arena, &ms);
-        ms = ms > ROUND_MS ? ROUND_MS : ms;
-        if (!status_is_ok(s)) {
-            ms = RETRY_MS;
-            if (engine->options.failed != NULL) {
-                engine->options.failed(engine->options.failed_data, s);
-            }
-        }
-    } while (sleep_until_due(engine, ms));
-    arena_free(arena);
-    return NULL;
-}
-
-void audit_engine_start(struct audit_engine *engine)
-{
-    if (engine->options.threaded) {
-        if (pthread_create(&engine->thread, NULL, work, engine) != 0) {
-            abort(); /* no memory for a thread, when the service starts */
-        }
-        engine->running = true;
-    }
-}
-
-void audit_engine_stop(struct audit_engine *engine)
-{
-    if (engine->running) {
-        pthread_mutex_lock(&engine->lock);
-        engine->stopping = true;
-        pthread_cond_signal(&engine->wake);
-        pthread_mutex_unlock(&engine->lock);
-        (void)pthread_join(engine->thread, NULL);
-        engine->running = false;
-    }
-}
-
-void audit_engine_wake(struct audit_engine *engine)
-{
-    pthread_mutex_lock(&engine->lock);
-    if (!engine->appended) {
-        engine->appended = true;
-        pthread_cond_signal(&engine->wake);
-    }
-    pthread_mutex_unlock(&engine->lock);
 }

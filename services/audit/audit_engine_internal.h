@@ -12,6 +12,17 @@
 
 #include <pthread.h>
 
+/* A thread that does what is due, sleeps until more is, and for ever when nothing waits. */
+struct audit_chore {
+    struct audit_engine *engine;
+    status (*step)(struct audit_engine *engine, struct arena *arena, int64_t *ret_wait_ms);
+    pthread_cond_t wake;
+    bool appended; /* since it last went to sleep */
+    pthread_t thread;
+};
+
+enum { AUDIT_INDEXER, AUDIT_INTEGRATOR, AUDIT_CHORES };
+
 struct audit_engine {
     struct audit_engine_options options;
     struct arena *arena; /* of the names in signer and verifier_key */
@@ -22,12 +33,10 @@ struct audit_engine {
     struct sent_events *sent;
     pthread_mutex_t indexing; /* one at a time brings rows into the index */
 
-    pthread_mutex_t lock; /* over what the thread is told */
-    pthread_cond_t wake;
-    bool appended;
+    pthread_mutex_t lock; /* over what the threads are told */
     bool stopping;
     bool running;
-    pthread_t thread;
+    struct audit_chore chores[AUDIT_CHORES];
 };
 
 /* The row of an event at an index; tags are in arena. */
@@ -48,7 +57,14 @@ status audit_engine_index(struct audit_engine *engine, struct arena *arena) NONN
 status audit_engine_replay(struct audit_engine *engine, struct arena *arena, uint64_t next,
                            uint64_t end) NONNULL;
 
-/* The thread, when there is to be one. */
+/* Indexes what is appended; integrates it in time.  Each has its thread: the one must not wait for
+ * the other, which promises a second. */
+status audit_engine_index_step(struct audit_engine *engine, struct arena *arena,
+                               int64_t *ret_wait_ms) NONNULL;
+status audit_engine_integrate_step(struct audit_engine *engine, struct arena *arena,
+                                   int64_t *ret_wait_ms) NONNULL;
+
+/* The threads, when there are to be some. */
 void audit_engine_start(struct audit_engine *engine) NONNULL;
 void audit_engine_stop(struct audit_engine *engine) NONNULL;
 void audit_engine_wake(struct audit_engine *engine) NONNULL;

@@ -102,7 +102,6 @@ static status open_parts(struct audit_engine *engine, struct arena *arena)
 static struct audit_engine *audit_engine_new(const struct audit_engine_options *options)
 {
     struct audit_engine *engine = calloc(1, sizeof *engine);
-    pthread_condattr_t monotonic;
 
     if (engine == NULL) {
         abort();
@@ -111,10 +110,6 @@ static struct audit_engine *audit_engine_new(const struct audit_engine_options *
     engine->options.origin = arena_strdup(engine->arena, options->origin);
     pthread_mutex_init(&engine->indexing, NULL);
     pthread_mutex_init(&engine->lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&engine->wake, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
     return engine;
 }
 
@@ -146,7 +141,6 @@ void audit_engine_close(struct audit_engine *engine)
     sent_events_free(engine->sent);
     audit_keys_free(engine->keys);
     note_signer_wipe(&engine->signer);
-    pthread_cond_destroy(&engine->wake);
     pthread_mutex_destroy(&engine->lock);
     pthread_mutex_destroy(&engine->indexing);
     arena_free(engine->arena);
