@@ -90,6 +90,23 @@ static const char *option(struct arena *arena, const char *name, const char *fol
     return arena_printf(arena, "%s=%s/%s", name, folder, below);
 }
 
+/* apt makes none of them where it is not at home. */
+static status make_folders(struct arena *arena, const char *folder)
+{
+    static const char *const below[] = { "",
+                                         "/state",
+                                         "/lists",
+                                         "/lists/partial",
+                                         "/cache",
+                                         "/cache/archives",
+                                         "/cache/archives/partial" };
+
+    for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+        TRY(make_folder(arena, arena_printf(arena, "%s%s", folder, below[i]), 0700));
+    }
+    return status_ok();
+}
+
 status apt_source_update(struct arena *arena, const char *folder)
 {
     struct text said = text_new(arena);
@@ -105,7 +122,7 @@ status apt_source_update(struct arena *arena, const char *folder)
         "APT::Sandbox::User=root", NULL
     };
 
-    TRY(make_folder(arena, folder, 0700));
+    TRY(make_folders(arena, folder));
     TRY(run(arena, arguments, true, &child));
     if (!finish(arena, &child, &said)) {
         return status_error(arena, STATUS_UNAVAILABLE, "apt-get update: %s",

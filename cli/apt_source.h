@@ -13,8 +13,8 @@
 #include "libs/base/attributes.h"
 #include "libs/base/status.h"
 
-/* Brings the lists in folder up to date.  UNAVAILABLE: apt is not here, or could not; with what it
- * said last. */
+/* Brings the lists in folder, an absolute path, up to date.  UNAVAILABLE: apt is not here, or could
+ * not; with what it said last. */
 status apt_source_update(struct arena *arena, const char *folder) NONNULL;
 
 /* Reads all lists of folder, which apt may have compressed.  NOT_FOUND: there are none. */

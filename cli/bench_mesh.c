@@ -22,6 +22,7 @@ enum {
     N_QUERIES = QUERIES_A_SECOND * QUERY_SECONDS,
     QUERY_THREADS = 16, /* more than ever wait at once */
     N_REVOCATIONS = 100,
+    SETTLE_S = 5, /* until the index has merged what came at once */
 };
 
 static const char command[] = "./weft bench mesh";
@@ -213,6 +214,7 @@ static status measure_ingest(struct invocation *invocation, struct demo *demo)
                  &(struct bench_figure){ "search.ingest", demo->records_per_second, "records/s",
                                          5000, false },
                  command);
+    (void)sleep(SETTLE_S);
     TRY(total_pss(invocation, &demo->home, &after));
     bench_report(invocation,
                  &(struct bench_figure){ "mesh.memory.per.record",

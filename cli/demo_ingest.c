@@ -71,6 +71,9 @@ static void show_bar(struct demo *self, const Weft__Scheduler__V1__Job *job, boo
 {
     int64_t done = job->progress != NULL ? job->progress->done : 0;
     int64_t total = job->progress != NULL ? job->progress->total : 0;
+    /* The last report of a job that is done is its completion, which says nothing of progress. */
+    bool is_done = job->state == WEFT__SCHEDULER__V1__JOB_STATE__JOB_STATE_SUCCEEDED;
+    done = is_done ? total : done;
     int filled = total > 0 ? (int)(done * BAR_WIDTH / total) : 0;
     char bar[BAR_WIDTH + 1];
 

@@ -13,6 +13,7 @@ enum {
     DEFAULT_UNDER_WAY = 8,
     DEFAULT_PATIENCE_MS = 60 * 1000,
     ANSWER_TIMEOUT_MS = 30 * 1000,
+    END_TIMEOUT_MS = 1000,
 };
 
 struct run {
@@ -99,6 +100,17 @@ static status receive_answer(struct run *self)
     return s;
 }
 
+/* All is answered, so it is no matter how the stream ends; but it is to end, and not to be cut. */
+static void end_stream(struct run *self)
+{
+    struct arena *arena = arena_new();
+    const ProtobufCMessage *message = NULL;
+
+    pipe_finish(self->pipe);
+    (void)pipe_receive(self->pipe, arena, END_TIMEOUT_MS, &message);
+    arena_free(arena);
+}
+
 /* From what was answered last to the end, or until the stream breaks. */
 static status run_stream(struct run *self)
 {
@@ -114,7 +126,7 @@ static status run_stream(struct run *self)
         s = may_send ? send_batch(self) : receive_answer(self);
     }
     if (status_is_ok(s)) {
-        pipe_finish(self->pipe);
+        end_stream(self);
     }
     pipe_free(self->pipe);
     return s;

@@ -133,8 +133,11 @@ static status apt(struct invocation *invocation)
     const char *where = "";
 
     TRY(arguments_end(invocation->arguments));
-    TRY(session_open(invocation)); /* whose working folder is the client's own */
-    TRY(advise(invocation, apt_source_open(invocation->arena, "apt", &self.records, &where),
+    TRY(session_open(invocation));
+    TRY(advise(invocation,
+               apt_source_open(invocation->arena,
+                               arena_printf(invocation->arena, "%s/cli/apt", invocation->root),
+                               &self.records, &where),
                "apt-get update"));
     output_say(invocation->output, TONE_DIM, "%zu packages from '%s'",
                apt_reader_count(self.records), where);
