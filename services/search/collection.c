@@ -73,8 +73,7 @@ void collection_unref(struct collection *collection)
 static status load_part(struct segments *segments, struct arena *arena,
                         const struct manifest_part *saved, struct collection_part *ret_part)
 {
-    bytes dead;
-    const char *name = NULL;
+    struct extent_view dead;
 
     *ret_part = (struct collection_part){
         .part = saved->part,
@@ -83,9 +82,9 @@ static status load_part(struct segments *segments, struct arena *arena,
         .n_dead = saved->n_dead,
     };
     if (saved->dead.segment != 0) {
-        TRY(segments_use(segments, arena, &saved->dead, &dead, &name));
+        TRY(segments_use(segments, arena, &saved->dead, &dead));
     }
-    return segments_use(segments, arena, &saved->part, &ret_part->data, &ret_part->name);
+    return segments_use(segments, arena, &saved->part, &ret_part->view);
 }
 
 status collection_load(struct segments *segments, struct arena *arena,
@@ -115,16 +114,15 @@ status collection_load(struct segments *segments, struct arena *arena,
 static status open_part(struct collection *collection, struct arena *arena,
                         struct collection_part *part)
 {
-    bytes dead;
-    const char *name = NULL;
+    struct extent_view dead;
 
     if (part->source == NULL) {
-        TRY(part_open(arena, part->data, part->name, &part->source));
+        TRY(part_open(arena, &part->view, &part->source));
         if (part->dead.segment == 0) {
             return status_ok();
         }
-        TRY(segments_use(collection->segments, arena, &part->dead, &dead, &name));
-        status s = part_read_dead(part->source, arena, dead, name);
+        TRY(segments_use(collection->segments, arena, &part->dead, &dead));
+        status s = part_read_dead(part->source, arena, &dead);
         segments_release(collection->segments, &part->dead);
         if (!status_is_ok(s)) {
             source_free(part->source);

@@ -24,8 +24,7 @@
 
 struct collection_part {
     struct source *source; /* owned; NULL until the collection is opened */
-    bytes data;            /* in the segment */
-    const char *name;      /* the segment's */
+    struct extent_view view;
     struct extent part;
     struct extent dead; /* as the manifest has it; segment is 0: none */
     uint32_t n_dead;    /* likewise */

@@ -263,8 +263,8 @@ static status write_manifest(struct upkeep *self, uint64_t flushed)
 
 static status open_made(struct upkeep *self, struct collection_part *made)
 {
-    TRY(segments_use(&self->engine->segments, self->arena, &made->part, &made->data, &made->name));
-    status s = part_open(self->arena, made->data, made->name, &made->source);
+    TRY(segments_use(&self->engine->segments, self->arena, &made->part, &made->view));
+    status s = part_open(self->arena, &made->view, &made->source);
     if (!status_is_ok(s)) {
         segments_release(&self->engine->segments, &made->part);
     }
@@ -274,8 +274,7 @@ static status open_made(struct upkeep *self, struct collection_part *made)
 /* Opens all parts that were made, and uses what else was written. */
 static status open_all(struct upkeep *self)
 {
-    bytes data;
-    const char *name = NULL;
+    struct extent_view view;
 
     for (size_t c = 0; c < self->n_changes; c++) {
         struct change *change = &self->changes[c];
@@ -284,8 +283,8 @@ static status open_all(struct upkeep *self)
         }
         for (size_t i = 0; change->new_dead != NULL && i < change->collection->n_parts; i++) {
             if (change->new_dead[i].segment != 0) {
-                TRY(segments_use(&self->engine->segments, self->arena, &change->new_dead[i], &data,
-                                 &name));
+                TRY(segments_use(&self->engine->segments, self->arena, &change->new_dead[i],
+                                 &view));
             }
         }
     }

@@ -15,8 +15,7 @@ enum { MAX_PART_DOCS = 1 << 30 };
 
 struct part {
     struct source source;
-    bytes data;
-    const char *name;
+    struct extent_view view;
     struct part_footer footer;
     struct part_field fields[MAX_FIELDS];
     _Atomic uint64_t checked[]; /* a bit for each check block that was found good */
@@ -32,20 +31,33 @@ static const struct part *of(const struct source *source)
 static status broken(const struct part *part, struct arena *arena, uint64_t offset)
 {
     return status_error(arena, STATUS_DATA_LOSS,
-                        "segment '%s' is broken at byte %" PRIu64 " of a part", part->name, offset);
+                        "segment '%s' is broken at byte %" PRIu64 " of a part", part->view.name,
+                        offset);
 }
 
-static status check_block(struct part *part, struct arena *arena, size_t block)
+static size_t block_size(const struct part *part, uint64_t block)
 {
-    uint64_t start = (uint64_t)block * PART_CHECK_BYTES;
-    uint64_t left = part->footer.checksums - start;
-    bytes data = { .data = part->data.data + start,
-                   .size = left < PART_CHECK_BYTES ? (size_t)left : PART_CHECK_BYTES };
+    uint64_t left = part->footer.checksums - block * PART_CHECK_BYTES;
 
-    if (crc32c(data) != load_u32(part->data.data + part->footer.checksums + block * 4)) {
-        return broken(part, arena, start);
+    return left < PART_CHECK_BYTES ? (size_t)left : PART_CHECK_BYTES;
+}
+
+static bool is_checked(const struct part *part, uint64_t block)
+{
+    uint64_t word = atomic_load_explicit(&part->checked[block / 64], memory_order_relaxed);
+
+    return (word >> (block % 64) & 1) != 0;
+}
+
+/* Whether data is what was written as that block; then it need not be looked at again. */
+static status check_block(const struct part *part, struct arena *arena, uint64_t block, bytes data)
+{
+    if (crc32c(data) != load_u32(part->view.data.data + part->footer.checksums + block * 4)) {
+        return broken(part, arena, block * PART_CHECK_BYTES);
     }
-    atomic_fetch_or_explicit(&part->checked[block / 64], (uint64_t)1 << (block % 64),
+    /* The marks are the only thing of a part that changes. */
+    struct part *marked = (struct part *)(uintptr_t)part;
+    atomic_fetch_or_explicit(&marked->checked[block / 64], (uint64_t)1 << (block % 64),
                              memory_order_relaxed);
     return status_ok();
 }
@@ -61,13 +73,12 @@ static status look(const struct part *part, struct arena *arena, uint64_t offset
     }
     for (uint64_t at = offset / PART_CHECK_BYTES;
          size > 0 && at <= (offset + size - 1) / PART_CHECK_BYTES; at++) {
-        uint64_t word = atomic_load_explicit(&part->checked[at / 64], memory_order_relaxed);
-        if ((word >> (at % 64) & 1) == 0) {
-            /* The marks are the only thing that changes. */
-            TRY(check_block((struct part *)(uintptr_t)part, arena, (size_t)at));
+        if (!is_checked(part, at)) {
+            bytes block = { part->view.data.data + at * PART_CHECK_BYTES, block_size(part, at) };
+            TRY(check_block(part, arena, at, block));
         }
     }
-    *ret_data = part->data.data + offset;
+    *ret_data = part->view.data.data + offset;
     return status_ok();
 }
 
@@ -165,6 +176,38 @@ static status part_id(const struct source *source, struct arena *arena, uint32_t
     return status_ok();
 }
 
+/* Reads what the file has at an offset of the part. */
+static status read_file(const struct part *part, struct arena *arena, uint64_t offset, size_t size,
+                        const uint8_t **ret_data)
+{
+    uint8_t *data = arena_alloc(arena, size);
+    size_t n = 0;
+
+    TRY(file_read_at(part->view.file, arena, part->view.offset + offset, data, size, &n));
+    *ret_data = data;
+    return n == size ? status_ok() : broken(part, arena, offset);
+}
+
+/* As look(), without touching the map. */
+static status look_in_file(const struct part *part, struct arena *arena, uint64_t offset,
+                           uint64_t size, const uint8_t **ret_data)
+{
+    uint64_t end = part->footer.checksums;
+
+    if (offset > end || size > end - offset) {
+        return broken(part, arena, offset);
+    }
+    for (uint64_t at = offset / PART_CHECK_BYTES;
+         size > 0 && at <= (offset + size - 1) / PART_CHECK_BYTES; at++) {
+        bytes block = { .size = block_size(part, at) };
+        if (!is_checked(part, at)) {
+            TRY(read_file(part, arena, at * PART_CHECK_BYTES, block.size, &block.data));
+            TRY(check_block(part, arena, at, block));
+        }
+    }
+    return read_file(part, arena, offset, (size_t)size, ret_data);
+}
+
 static status part_stored(const struct source *source, struct arena *arena, uint32_t doc,
                           bytes *ret_stored)
 {
@@ -177,7 +220,7 @@ static status part_stored(const struct source *source, struct arena *arena, uint
     if (end < start) {
         return broken(part, arena, part->footer.doc_offsets);
     }
-    TRY(look(part, arena, start, end - start, &at));
+    TRY(look_in_file(part, arena, start, end - start, &at));
     *ret_stored = (bytes){ .data = at, .size = (size_t)(end - start) };
     return status_ok();
 }
@@ -479,11 +522,11 @@ static status read_fields(struct part *part, struct arena *arena)
     return status_ok();
 }
 
-status part_open(struct arena *arena, bytes data, const char *name, struct source **ret_part)
+status part_open(struct arena *arena, const struct extent_view *view, struct source **ret_part)
 {
     struct part_footer footer;
 
-    TRY(read_footer(arena, data, name, &footer));
+    TRY(read_footer(arena, view->data, view->name, &footer));
     struct part *part = calloc(1, sizeof *part + bitmap_words_for(n_checks(footer.checksums)) * 8);
     if (part == NULL) {
         abort();
@@ -491,8 +534,7 @@ status part_open(struct arena *arena, bytes data, const char *name, struct sourc
     part->source.ops = &part_ops;
     part->source.n_docs = footer.n_docs;
     part->source.n_lists = footer.n_terms;
-    part->data = data;
-    part->name = name;
+    part->view = *view;
     part->footer = footer;
     status s = read_fields(part, arena);
     if (!status_is_ok(s)) {
@@ -579,13 +621,15 @@ static bool read_dead(struct source *part, bytes data)
            n_dead <= n_docs;
 }
 
-status part_read_dead(struct source *part, struct arena *arena, bytes data, const char *name)
+status part_read_dead(struct source *part, struct arena *arena, const struct extent_view *view)
 {
+    bytes data = view->data;
+
     if (data.size < 4 ||
         crc32c((bytes){ data.data, data.size - 4 }) != load_u32(data.data + data.size - 4) ||
         !read_dead(part, (bytes){ data.data, data.size - 4 })) {
         return status_error(arena, STATUS_DATA_LOSS,
-                            "segment '%s' has a broken list of dead documents", name);
+                            "segment '%s' has a broken list of dead documents", view->name);
     }
     return status_ok();
 }

@@ -1,4 +1,8 @@
-/* part - an immutable, mapped source (source.h), as part_format.h has it on disk.
+/* part - an immutable source (source.h), as part_format.h has it on disk.
+ *
+ * The index is mapped.  Stored documents, which are most of the bytes, are read from the file
+ * when somebody asks for one: mapped, each that was ever looked at would count as this process'
+ * memory, though the kernel keeps it as well without.
  *
  * Nothing in the bytes is believed: checksums find what the disk has changed, each block when it
  * is first touched, and offsets and counts are held against the part's size besides.  What is
@@ -11,11 +15,10 @@
 #include "services/search/part_writer.h"
 #include "services/search/source.h"
 
-/* data is borrowed, and so is name, which is only for messages.  The caller owns the source:
- * source_free().
+/* What view refers to is borrowed.  The caller owns the source: source_free().
  *
- * DATA_LOSS: data is no part.  FAILED_PRECONDITION: a newer program wrote it. */
-status part_open(struct arena *arena, bytes data, const char *name, struct source **ret_part)
+ * DATA_LOSS: it is no part.  FAILED_PRECONDITION: a newer program wrote it. */
+status part_open(struct arena *arena, const struct extent_view *view, struct source **ret_part)
     NONNULL;
 
 /* A term of a part, in the order of its fields and, within one, of the terms. */
@@ -33,8 +36,8 @@ status part_list(const struct source *part, struct arena *arena, uint32_t number
 /* Dead documents, as they lie in a segment. */
 void part_write_dead(const struct source *part, struct segment_writer *segment,
                      struct extent *ret_extent) NONNULL;
-/* DATA_LOSS: data is not what part_write_dead() wrote for this part. */
-status part_read_dead(struct source *part, struct arena *arena, bytes data, const char *name)
+/* DATA_LOSS: it is not what part_write_dead() wrote for this part. */
+status part_read_dead(struct source *part, struct arena *arena, const struct extent_view *view)
     NONNULL;
 
 #endif

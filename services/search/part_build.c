@@ -87,8 +87,10 @@ static status write_documents(struct build *build, struct arena *arena,
     for (uint32_t i = 0; i < build->n_docs; i++) {
         const struct old_document *document = &documents[i];
         bytes stored;
-        TRY(source_stored(build->inputs[document->input].source, arena, document->doc, &stored));
+        TRY(source_stored(build->inputs[document->input].source, build->scratch, document->doc,
+                          &stored));
         part_writer_document(&build->writer, document->id, stored);
+        arena_reset(build->scratch);
         build->new_docs[document->input][document->doc] = i;
     }
     return status_ok();

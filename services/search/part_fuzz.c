@@ -101,14 +101,37 @@ static void walk(const struct source *part, struct arena *arena)
     }
 }
 
+/* A file that is memory, as far as a part reads it. */
+struct memory_file {
+    struct file file;
+    bytes data;
+};
+
+static status memory_read_at(struct file *file, struct arena *arena, uint64_t offset, uint8_t *data,
+                             size_t size, size_t *ret_n)
+{
+    const struct memory_file *self = (const struct memory_file *)file;
+
+    (void)arena;
+    assert(offset <= self->data.size && size <= self->data.size - offset);
+    memcpy(data, self->data.data + offset, size);
+    *ret_n = size;
+    return status_ok();
+}
+
+static const struct file_ops memory_ops = { .read_at = memory_read_at };
+
 static void check(uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new();
     struct source *part = NULL;
+    struct memory_file file = { { .ops = &memory_ops }, { .data = data, .size = size } };
+    const struct extent_view view = { .data = file.data, .file = &file.file, .name = "fuzz" };
+    const struct extent_view half = { .data = { data, size / 2 }, .name = "fuzz" };
 
-    if (status_is_ok(part_open(arena, (bytes){ .data = data, .size = size }, "fuzz", &part))) {
+    if (status_is_ok(part_open(arena, &view, &part))) {
         walk(part, arena);
-        (void)part_read_dead(part, arena, (bytes){ .data = data, .size = size / 2 }, "fuzz");
+        (void)part_read_dead(part, arena, &half);
         source_free(part);
     }
     arena_free(arena);

@@ -28,6 +28,14 @@ struct extent {
     uint64_t size;
 };
 
+/* The same, to be read: mapped, and by the file for what is not to stay in memory. */
+struct extent_view {
+    bytes data;
+    struct file *file;
+    uint64_t offset;  /* in the file */
+    const char *name; /* the segment's, for messages */
+};
+
 struct growing {
     uint8_t *data; /* owned */
     size_t size;

@@ -79,7 +79,7 @@ static status open_segment(struct segments *self, struct arena *arena, uint64_t 
 
 /* The lock is held. */
 static status use(struct segments *self, struct arena *arena, const struct extent *extent,
-                  bytes *ret_data, const char **ret_name)
+                  struct extent_view *ret_view)
 {
     struct segment *segment = *find(self, extent->segment);
 
@@ -93,16 +93,20 @@ static status use(struct segments *self, struct arena *arena, const struct exten
     }
     segment->n_uses++;
     segment->live_bytes += extent->size;
-    *ret_data = (bytes){ segment->data.data + extent->offset, (size_t)extent->size };
-    *ret_name = segment->name;
+    *ret_view = (struct extent_view){
+        .data = { segment->data.data + extent->offset, (size_t)extent->size },
+        .file = segment->file,
+        .offset = extent->offset,
+        .name = segment->name,
+    };
     return status_ok();
 }
 
 status segments_use(struct segments *self, struct arena *arena, const struct extent *extent,
-                    bytes *ret_data, const char **ret_name)
+                    struct extent_view *ret_view)
 {
     pthread_mutex_lock(&self->lock);
-    status s = use(self, arena, extent, ret_data, ret_name);
+    status s = use(self, arena, extent, ret_view);
     pthread_mutex_unlock(&self->lock);
     return s;
 }

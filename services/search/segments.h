@@ -35,11 +35,11 @@ void segments_reset(struct segments *self) NONNULL;
 
 const char *segment_name(struct arena *arena, uint64_t number) NONNULL RETURNS_NONNULL;
 
-/* Uses an extent, opening its file where that is not open.
+/* Uses an extent, opening its file where that is not open.  The view is good as long as it is used.
  *
  * DATA_LOSS: the file is gone, or ends before the extent. */
 status segments_use(struct segments *self, struct arena *arena, const struct extent *extent,
-                    bytes *ret_data, const char **ret_name) NONNULL;
+                    struct extent_view *ret_view) NONNULL;
 /* Ends the use.  With the last, the file is closed, and removed as well; where that fails it is
  * removed by the next start. */
 void segments_release(struct segments *self, const struct extent *extent) NONNULL;

@@ -94,7 +94,7 @@ struct source_ops {
     status (*numbers)(const struct source *source, struct arena *arena, size_t field,
                       const double **ret_numbers);
     status (*id)(const struct source *source, struct arena *arena, uint32_t doc, bytes *ret_id);
-    /* As it was encoded. */
+    /* As it was encoded; may be in arena. */
     status (*stored)(const struct source *source, struct arena *arena, uint32_t doc,
                      bytes *ret_stored);
     /* NO_DOC when it is not there; may be a dead one. */
