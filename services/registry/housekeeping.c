@@ -16,13 +16,14 @@ struct housekeeping {
     pthread_cond_t nudged;
     bool is_nudged;
     bool stops;
+    bool is_started;
     pthread_t thread;
-    /* The thread's own; monotonic milliseconds. */
+    /* The thread's own. */
     bool is_settled;
-    size_t n_remembered; /* names of services that are in the store */
-    int64_t next_second_ms;
-    int64_t next_hour_ms;
-    int64_t next_renewal_ms;
+    size_t n_remembered;    /* names of services that are in the store */
+    int64_t next_second_ms; /* monotonic */
+    int64_t next_hour_ms;   /* monotonic */
+    int64_t issued_ms;      /* the wall's, of our SVID */
 };
 
 static void complain(const struct housekeeping *self, const char *what, status s)
@@ -95,18 +96,28 @@ static void each_hour(struct housekeeping *self, struct arena *arena)
     }
 }
 
-/* Tried again in an hour when it fails: the SVID is good for 16 more. */
-static void renew(struct housekeeping *self, struct arena *arena, int64_t now)
+/* A clock that was set back may be set right again at any time, so the SVID is for the time it is
+ * now. */
+static bool is_renewal_due(const struct housekeeping *self)
 {
+    int64_t age_ms = clock_wall_ms(self->options.clock) - self->issued_ms;
+
+    return age_ms >= FOUNDING_RENEW_MS || age_ms < 0;
+}
+
+/* Tried again each second when it fails: it is good for 16 hours more, or not at all. */
+static void renew(struct housekeeping *self, struct arena *arena)
+{
+    int64_t now_ms = clock_wall_ms(self->options.clock);
     status s = founding_issue_own_svid(self->options.founding, arena);
 
     complain(self, "renew our own SVID", s);
-    self->next_renewal_ms = now + (status_is_ok(s) ? FOUNDING_RENEW_MS : HOUR_MS);
+    self->issued_ms = status_is_ok(s) ? now_ms : self->issued_ms;
 }
 
-/* Returns how long to sleep. */
-static int64_t do_what_is_due(struct housekeeping *self)
+int64_t housekeeping_step(struct housekeeping *housekeeping)
 {
+    struct housekeeping *self = housekeeping;
     struct arena *arena = arena_new();
     int64_t now = clock_monotonic_ms(self->options.clock);
     int64_t due = catalogue_step(self->options.catalogue);
@@ -115,13 +126,13 @@ static int64_t do_what_is_due(struct housekeeping *self)
     if (now >= self->next_second_ms) {
         self->next_second_ms = now + SECOND_MS;
         each_second(self, arena);
+        if (is_renewal_due(self)) {
+            renew(self, arena);
+        }
     }
     if (now >= self->next_hour_ms) {
         self->next_hour_ms = now + HOUR_MS;
         each_hour(self, arena);
-    }
-    if (now >= self->next_renewal_ms) {
-        renew(self, arena, now);
     }
     arena_free(arena);
     return due >= 0 && due < SECOND_MS ? due : SECOND_MS;
@@ -156,7 +167,7 @@ static void *run(void *data)
     struct housekeeping *self = data;
 
     while (!stops(self)) {
-        sleep_for(self, do_what_is_due(self));
+        sleep_for(self, housekeeping_step(self));
     }
     return NULL;
 }
@@ -165,13 +176,12 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *options
 {
     struct housekeeping *self = calloc(1, sizeof *self);
     pthread_condattr_t monotonic;
-    int64_t now = clock_monotonic_ms(options->clock);
 
     if (self == NULL) {
         abort();
     }
     self->options = *options;
-    self->next_renewal_ms = now + FOUNDING_RENEW_MS;
+    self->issued_ms = clock_wall_ms(options->clock);
     (void)pthread_mutex_init(&self->lock, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -179,10 +189,15 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *options
     (void)pthread_condattr_destroy(&monotonic);
     self->watcher = (struct watcher){ .wake = housekeeping_nudge, .object = self };
     catalogue_watch(options->catalogue, &self->watcher);
-    if (pthread_create(&self->thread, NULL, run, self) != 0) {
+    return self;
+}
+
+void housekeeping_start(struct housekeeping *housekeeping)
+{
+    if (pthread_create(&housekeeping->thread, NULL, run, housekeeping) != 0) {
         abort();
     }
-    return self;
+    housekeeping->is_started = true;
 }
 
 void housekeeping_nudge(void *housekeeping)
@@ -205,7 +220,9 @@ void housekeeping_free(struct housekeeping *housekeeping)
     housekeeping->stops = true;
     (void)pthread_cond_signal(&housekeeping->nudged);
     (void)pthread_mutex_unlock(&housekeeping->lock);
-    (void)pthread_join(housekeeping->thread, NULL);
+    if (housekeeping->is_started) {
+        (void)pthread_join(housekeeping->thread, NULL);
+    }
     (void)pthread_cond_destroy(&housekeeping->nudged);
     (void)pthread_mutex_destroy(&housekeeping->lock);
     free(housekeeping);

@@ -3,7 +3,11 @@
  *     instances that are lost, names that are new         at once
  *     clients that wait for the start to settle           once
  *     leases that are silent, the entries' file           each second
- *     our own SVID, the authorities                       each hour, and the SVID each 8
+ *     the authorities                                     each hour
+ *     our own SVID                                        8 hours after it was issued, by the
+ * wall's clock: what slept for a day needs a new one at once
+ *
+ * Tests call housekeeping_step() instead of starting the thread.
  */
 
 #ifndef SERVICES_REGISTRY_HOUSEKEEPING_H_
@@ -22,6 +26,8 @@
 #include "services/registry/lease.h"
 #include "services/registry/xds_resources.h"
 
+#include <stdint.h>
+
 struct housekeeping;
 
 /* All required but log; borrowed, and must outlive it. */
@@ -39,9 +45,14 @@ struct housekeeping_options {
     struct log *log;
 };
 
-/* Starts the thread.  The caller owns it: housekeeping_free(), before what it looks after. */
+/* Our own SVID was issued just now.  The caller owns it: housekeeping_free(), before what it looks
+ * after. */
 struct housekeeping *housekeeping_new(const struct housekeeping_options *options)
     NONNULL RETURNS_NONNULL;
+/* Starts the thread. */
+void housekeeping_start(struct housekeeping *housekeeping) NONNULL;
+/* Does what is due.  Returns in how many milliseconds to come again, if nobody nudges before. */
+int64_t housekeeping_step(struct housekeeping *housekeeping) NONNULL;
 /* NULL is allowed. */
 void housekeeping_free(struct housekeeping *housekeeping);
 

@@ -159,6 +159,7 @@ int main(void)
     struct housekeeping *housekeeping = housekeeping_new(&chores);
     ads_service_on_progress(ads, leases_progress, leases);
     leases_on_lost(leases, housekeeping_nudge, housekeeping);
+    housekeeping_start(housekeeping);
 
     struct server *bootstrap = server_new(&(struct server_options){
         .address = bootstrap_listen,
