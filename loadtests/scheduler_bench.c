@@ -34,6 +34,7 @@
 
 enum {
     CALLERS = 32,
+    CHANNELS = 4,
     STREAMS = 4,
     BATCH = 100,
     WORKERS = 4,
@@ -83,6 +84,8 @@ static const struct guard_ops guard_ops = { .authenticate = authenticate, .autho
 struct bench {
     struct runtime *runtime;
     const char *address;
+    struct channel *channels[CHANNELS]; /* the callers' */
+    _Atomic size_t next_channel;
     _Atomic int64_t n_enqueued;
     _Atomic int64_t n_done;
 };
@@ -212,18 +215,22 @@ static void enqueue_one(struct peer *peer, struct arena *arena)
     check(scheduler_peer_enqueue_job(peer, &call, &request, &response));
 }
 
+/* Callers share connections, as those of one process do. */
+static struct peer *next_peer(struct bench *bench)
+{
+    return channel_peer(bench->channels[atomic_fetch_add(&bench->next_channel, 1) % CHANNELS]);
+}
+
 static void *call_unary(void *data)
 {
     struct bench *bench = data;
     struct arena *arena = arena_new();
-    struct channel *channel =
-        channel_new(bench->runtime, &(struct channel_options){ .target = bench->address });
+    struct peer *peer = next_peer(bench);
 
     while (atomic_fetch_add(&bench->n_enqueued, 1) < JOBS) {
-        enqueue_one(channel_peer(channel), arena);
+        enqueue_one(peer, arena);
         arena_reset(arena);
     }
-    channel_free(channel);
     arena_free(arena);
     return NULL;
 }
@@ -253,18 +260,15 @@ static void *call_stream(void *data)
     struct arena *stream_arena = arena_new();
     struct call call = call_of_process(stream_arena);
     struct pipe *pipe;
-    struct channel *channel =
-        channel_new(bench->runtime, &(struct channel_options){ .target = bench->address });
 
-    check(pipe_open(channel_peer(channel), &call,
-                    &weft__scheduler__v1__scheduler_service__descriptor, "EnqueueJobs", &pipe));
+    check(pipe_open(next_peer(bench), &call, &weft__scheduler__v1__scheduler_service__descriptor,
+                    "EnqueueJobs", &pipe));
     while (atomic_fetch_add(&bench->n_enqueued, BATCH) < JOBS) {
         send_batch(pipe, arena);
         arena_reset(arena);
     }
     pipe_finish(pipe);
     pipe_free(pipe);
-    channel_free(channel);
     arena_free(stream_arena);
     arena_free(arena);
     return NULL;
@@ -312,20 +316,18 @@ static void measure_pickup(struct bench *bench, struct arena *arena)
 {
     static double ms[PICKUPS];
     struct bench_worker worker;
-    struct channel *channel =
-        channel_new(bench->runtime, &(struct channel_options){ .target = bench->address });
+    struct peer *peer = next_peer(bench);
     struct arena *call_arena = arena_new();
 
     start_worker(bench, &worker, arena);
     for (int i = 0; i < PICKUPS; i++) {
         int64_t start_us = clock_monotonic_us(&system_clock);
-        enqueue_one(channel_peer(channel), call_arena);
+        enqueue_one(peer, call_arena);
         (void)sem_wait(&worker.picked_up);
         ms[i] = (double)(worker.picked_up_us - start_us) / 1e3;
         arena_reset(call_arena);
     }
     stop_worker(&worker);
-    channel_free(channel);
     arena_free(call_arena);
     sort_values(ms, PICKUPS);
     report(&(struct finding){ .name = "scheduler.pickup_p50",
@@ -366,12 +368,19 @@ int main(int argc, char **argv)
         .address = bench.address, .guard = &guard, .n_workers = CALLERS });
     server_register(server, &scheduler_service_methods, service, scheduler_service_descriptors);
     check(server_start(server, arena));
+    for (int i = 0; i < CHANNELS; i++) {
+        bench.channels[i] =
+            channel_new(bench.runtime, &(struct channel_options){ .target = bench.address });
+    }
 
     measure_rate(&bench, arena, "scheduler.unary", call_unary, CALLERS);
     measure_rate(&bench, arena, "scheduler.streams", call_stream, STREAMS);
     measure_pickup(&bench, arena);
 
     server_stop(server, 1000);
+    for (int i = 0; i < CHANNELS; i++) {
+        channel_free(bench.channels[i]);
+    }
     server_free(server);
     runtime_stop(bench.runtime);
     engine_stop(engine);

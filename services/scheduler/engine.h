@@ -144,7 +144,9 @@ struct engine_worker_options {
      * those again; others that ran under its id go to others at once. */
     const struct attempt *held;
     size_t n_held;
-    void (*wake)(void *data); /* there are notices; must neither block nor call the engine */
+    /* There are notices where there were none: take all, now or when there is room.  Must neither
+     * block nor call the engine. */
+    void (*wake)(void *data);
     void *data;
 };
 

@@ -27,9 +27,11 @@ static void change_is_settled(void *data, status result)
     change->result = result;
     change->next = NULL;
     pthread_mutex_lock(&self->finished_lock);
+    if (self->first_finished == NULL) { /* else the thread has been woken, and takes all */
+        pthread_cond_signal(&self->something_happened);
+    }
     *self->last_finished = change;
     self->last_finished = &change->next;
-    pthread_cond_signal(&self->something_happened);
     pthread_mutex_unlock(&self->finished_lock);
 }
 

@@ -33,8 +33,10 @@ void worker_queue(struct engine_worker *self, const struct queued_notice *notice
     copy->text = pack(&at, notice->text);
     *self->last = copy;
     self->last = &copy->next;
-    self->n_notices++;
-    self->wake(self->data);
+    /* Who was woken takes all there are; and who does not, must hear that it is cut off. */
+    if (++self->n_notices == 1 || self->n_notices == ENGINE_MAX_NOTICES) {
+        self->wake(self->data);
+    }
 }
 
 void worker_tell(struct engine_worker *self, enum notice_type type, const struct job *job,

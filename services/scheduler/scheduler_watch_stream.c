@@ -35,8 +35,9 @@ static void job_has_changed(void *data)
 {
     struct job_watch *self = data;
 
-    atomic_store(&self->has_changed, true);
-    stream_wake(self->stream);
+    if (!atomic_exchange(&self->has_changed, true)) {
+        stream_wake(self->stream);
+    }
 }
 
 status watch_job_writable(struct stream *stream, void *state)
