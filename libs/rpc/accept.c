@@ -19,6 +19,7 @@ struct accept {
     int listen_fd;
     char *path;
     pthread_t thread;
+    bool started;
     pthread_mutex_t lock; /* over peers */
     struct peer_process peers[ACCEPT_MAX_FD];
 };
@@ -130,11 +131,19 @@ status accept_new(struct arena *arena, const char *path, grpc_server *server,
     self->listen_fd = fd;
     self->path = strdup(path);
     pthread_mutex_init(&self->lock, NULL);
-    if (self->path == NULL || pthread_create(&self->thread, NULL, accept_all, self) != 0) {
+    if (self->path == NULL) {
         abort();
     }
     *ret_accept = self;
     return status_ok();
+}
+
+void accept_start(struct accept *self)
+{
+    if (pthread_create(&self->thread, NULL, accept_all, self) != 0) {
+        abort();
+    }
+    self->started = true;
 }
 
 void accept_stop(struct accept *self)
@@ -143,7 +152,9 @@ void accept_stop(struct accept *self)
         return;
     }
     (void)shutdown(self->listen_fd, SHUT_RDWR);
-    pthread_join(self->thread, NULL);
+    if (self->started) {
+        pthread_join(self->thread, NULL);
+    }
     (void)close(self->listen_fd);
     (void)unlink(self->path);
 }

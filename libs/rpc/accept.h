@@ -21,10 +21,13 @@ struct accept;
 enum { ACCEPT_MAX_FD = 4096 };
 
 /* Listens at path, which it removes first when a socket is there; mode 0666, since who may do what
- * is decided by who calls.  server must have been started.  The caller owns it: accept_stop(),
- * before the server is destroyed, and accept_free(), when nobody asks for a peer any more. */
+ * is decided by who calls.  The caller owns it: accept_stop(), before the server is destroyed, and
+ * accept_free(), when nobody asks for a peer any more. */
 status accept_new(struct arena *arena, const char *path, grpc_server *server,
                   struct accept **ret_accept) NONNULL;
+/* Takes connections from now on; the server must have been started.  After this calls may come, so
+ * accept_new()'s result must be where their handlers look for it. */
+void accept_start(struct accept *accept) NONNULL;
 /* Takes no connections from now on; those that are there are still known.  NULL is allowed. */
 void accept_stop(struct accept *accept);
 /* NULL is allowed. */

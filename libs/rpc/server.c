@@ -235,7 +235,9 @@ status server_start(struct server *self, struct arena *arena)
     const char *path = self->options.address + strlen("unix:");
 
     register_standards(self);
-    if (!self->options.attest) {
+    if (self->options.attest) {
+        TRY(accept_new(arena, path, self->grpc, &self->accept));
+    } else {
         TRY(listen_tls(self, arena));
     }
     self->pool = executor_new(self->options.n_workers, self->options.max_waiting);
@@ -249,8 +251,8 @@ status server_start(struct server *self, struct arena *arena)
         }
     }
     post_requests(self);
-    if (self->options.attest) {
-        TRY(accept_new(arena, path, self->grpc, &self->accept));
+    if (self->accept != NULL) {
+        accept_start(self->accept);
     }
     return status_ok();
 }
