@@ -44,6 +44,13 @@ void auth_service_tick(struct auth_service *service)
     subscribers_tick(&service->subscribers);
 }
 
+void auth_service_drain(void *service)
+{
+    struct auth_service *self = service;
+
+    subscribers_drain(&self->subscribers);
+}
+
 /* ---- Subscribe ---- */
 
 static status subscribe_open(struct stream *stream, void *service, void **ret_state)

@@ -25,7 +25,7 @@
 
 struct auth_service;
 
-/* All required but the last, all borrowed; they must outlive the service. */
+/* All required but the last three, all borrowed; they must outlive the service. */
 struct auth_service_options {
     struct store *store;
     const struct clock *clock;
@@ -35,6 +35,10 @@ struct auth_service_options {
     struct points *points;
     struct signing_keys *signing_keys;
     const struct api_key_pepper *pepper;
+    /* Who is told of an exchange that was refused, before the caller is, as the guard tells of its
+     * refusals (libs/authz/guard.h); NULL: nobody.  Must not block. */
+    status (*denied)(void *data, struct call *call, const struct rpc *rpc, status why);
+    void *denied_data;
     /* How long a tenant that was made elsewhere a moment ago takes to be known here; 0 means
      * 2,000, for the tenant service promises a second. */
     int64_t new_tenant_ms;
@@ -48,6 +52,10 @@ void auth_service_free(struct auth_service *service);
 
 /* Beats to the subscribers that are due, and what is old forgotten; each fifth of a second. */
 void auth_service_tick(struct auth_service *service) NONNULL;
+
+/* An auth_service: the process ends, and so do the subscribers' streams.  For mesh_on_draining().
+ */
+void auth_service_drain(void *service) NONNULL;
 
 /* For server_register(), with an auth_service as the object. */
 extern const struct service auth_service_methods;

@@ -81,6 +81,8 @@ int main(void)
         .points = points,
         .signing_keys = keys,
         .pepper = &pepper,
+        .denied = auditor_denied,
+        .denied_data = auditor,
     });
     struct standings *standings = standings_new(&(struct standings_options){
         .tenants = mesh_peer(mesh, "tenant"),
@@ -93,6 +95,7 @@ int main(void)
     struct beat beat = { .task.tick = tick, .service = service };
     keeper_add(mesh_keeper(mesh), &beat.task);
     server_register(mesh_server(mesh), &auth_service_methods, service, auth_service_descriptors);
+    mesh_on_draining(mesh, auth_service_drain, service);
     int exit_code = mesh_run(mesh);
 
     standings_stop(standings);

@@ -3,6 +3,7 @@
 #include "libs/base/status_details.h"
 #include "libs/rpc/message.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,12 @@ struct subscriber {
 
 void subscribers_tick(struct subscribers *self)
 {
+    points_wake(self->points);
+}
+
+void subscribers_drain(struct subscribers *self)
+{
+    atomic_store(&self->is_draining, true);
     points_wake(self->points);
 }
 
@@ -82,6 +89,9 @@ status subscriber_writable(struct stream *stream, void *state)
     if (points_is_fenced(self->all->points, &self->point)) {
         return status_error(stream_event_arena(stream), STATUS_DEADLINE_EXCEEDED,
                             "a revision was not acknowledged in time");
+    }
+    if (atomic_load(&self->all->is_draining)) {
+        return status_error(stream_event_arena(stream), STATUS_UNAVAILABLE, "auth is ending");
     }
     TRY(send_changes(self));
     return send_beat(self);

@@ -21,6 +21,8 @@
 #include "services/auth/feed.h"
 #include "services/auth/points.h"
 
+#include <stdbool.h>
+
 enum { SUBSCRIBERS_BEAT_MS = 1000, SUBSCRIBERS_MAX_INSTANCE_BYTES = 128 };
 
 /* All borrowed; they outlive the streams. */
@@ -28,10 +30,13 @@ struct subscribers {
     struct feed *feed;
     struct points *points;
     const struct clock *clock;
+    _Atomic bool is_draining;
 };
 
 /* Beats that are due go out; every fifth of a second or so. */
 void subscribers_tick(struct subscribers *subscribers) NONNULL;
+/* The process ends: all streams end with UNAVAILABLE, and who was there asks the next process. */
+void subscribers_drain(struct subscribers *subscribers) NONNULL;
 
 /* The events of a stream, for AuthService's table. */
 status subscriber_open(struct subscribers *subscribers, struct stream *stream, void **ret_state)

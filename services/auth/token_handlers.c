@@ -36,6 +36,21 @@ static status check_key(struct call *call, const char *secret, int64_t now_ms,
     return status_ok();
 }
 
+/* What cannot be told fails in another way. */
+static status tell_denial(struct call *call, status why)
+{
+    static const struct rpc rpc = {
+        .service = &weft__auth__v1__auth_service__descriptor,
+        .method = "ExchangeApiKey",
+    };
+    const struct auth_service_options *options = options_of(call);
+
+    if (options->denied != NULL) {
+        TRY(options->denied(options->denied_data, call, &rpc, why));
+    }
+    return why;
+}
+
 static status check_standing(struct call *call, const char *tenant_id)
 {
     const struct auth_service_options *options = options_of(call);
@@ -69,7 +84,10 @@ status exchange_api_key(struct call *call, const Weft__Auth__V1__ExchangeApiKeyR
     const char *token;
 
     TRY(field_lifetime(call->arena, request->lifetime_s, &lifetime_s));
-    TRY(check_key(call, request->secret, now_ms, &key, &found));
+    status s = check_key(call, request->secret, now_ms, &key, &found);
+    if (!status_is_ok(s)) {
+        return tell_denial(call, s);
+    }
     TRY(check_standing(call, found.account.tenant_id));
     int64_t expire_ms = now_ms + lifetime_s * 1000;
     if (found.expire_time_ms != 0 && found.expire_time_ms < expire_ms) {
