@@ -100,6 +100,11 @@ int auth_fixture_tear_down(void **state)
     return 0;
 }
 
+void auth_fixture_changed(void *data)
+{
+    (void)data;
+}
+
 void put_tenant(struct auth_fixture *f, const char *tenant_id,
                 Weft__Auth__V1__TenantStanding standing)
 {

@@ -43,6 +43,9 @@ int auth_fixture_tear_down(void **state);
 void auth_fixture_start(struct auth_fixture *f, uint32_t epoch);
 void auth_fixture_stop(struct auth_fixture *f);
 
+/* For a feed of the test's own: nobody is told. */
+void auth_fixture_changed(void *data);
+
 void put_tenant(struct auth_fixture *f, const char *tenant_id,
                 Weft__Auth__V1__TenantStanding standing);
 

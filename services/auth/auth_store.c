@@ -39,6 +39,13 @@ static const struct store_migration migrations[] = {
         .up = "CREATE TABLE auth_number (name TEXT PRIMARY KEY, number BIGINT NOT NULL)",
         .down = "DROP TABLE auth_number",
     },
+    {
+        .up = "CREATE TABLE standing ("
+              " tenant_id TEXT PRIMARY KEY, standing INTEGER NOT NULL,"
+              " max_projects BIGINT NOT NULL, max_records BIGINT NOT NULL,"
+              " requests_per_minute BIGINT NOT NULL)",
+        .down = "DROP TABLE standing",
+    },
 };
 
 status auth_store_migrate(struct store *store, struct arena *arena)
@@ -392,6 +399,49 @@ void auth_store_put_revocation(struct store_write *write, const struct revocatio
                            });
 }
 
+/* ---- Standings ---- */
+
+#define STANDING_COLUMNS "tenant_id, standing, max_projects, max_records, requests_per_minute"
+
+status auth_store_scan_standings(struct store *store, struct arena *arena, const char *tenant_id,
+                                 size_t limit, struct standing_page *ret_page)
+{
+    const struct store_statement query = {
+        .sql = "SELECT " STANDING_COLUMNS " FROM standing WHERE tenant_id > $1"
+               " ORDER BY tenant_id LIMIT $2",
+        .params = PARAMS(store_text(tenant_id), store_int((int64_t)limit + 1)),
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    size_t n = rows.n_rows < limit ? rows.n_rows : limit;
+    struct standing_record *records = ARENA_NEW_ARRAY(arena, struct standing_record, n);
+    for (size_t i = 0; i < n; i++) {
+        records[i] = (struct standing_record){
+            .tenant_id = store_text_at(&rows, i, 0),
+            .standing = store_int_at(&rows, i, 1),
+            .max_projects = store_int_at(&rows, i, 2),
+            .max_records = store_int_at(&rows, i, 3),
+            .requests_per_minute = store_int_at(&rows, i, 4),
+        };
+    }
+    *ret_page = (struct standing_page){ records, n, rows.n_rows > n };
+    return status_ok();
+}
+
+void auth_store_put_standing(struct store_write *write, const struct standing_record *record)
+{
+    store_write_add(
+        write, (struct store_statement){
+                   .sql = "INSERT INTO standing (" STANDING_COLUMNS ") VALUES ($1, $2, $3, $4, $5)"
+                          " ON CONFLICT (tenant_id) DO UPDATE SET standing = $2,"
+                          " max_projects = $3, max_records = $4, requests_per_minute = $5",
+                   .params = PARAMS(store_text(record->tenant_id), store_int(record->standing),
+                                    store_int(record->max_projects), store_int(record->max_records),
+                                    store_int(record->requests_per_minute)),
+               });
+}
+
 /* ---- Numbers ---- */
 
 status auth_store_get_number(struct store *store, struct arena *arena, const char *name,
@@ -406,6 +456,15 @@ status auth_store_get_number(struct store *store, struct arena *arena, const cha
     TRY(store_query(store, arena, &query, &rows));
     *ret_number = rows.n_rows == 0 ? 0 : store_int_at(&rows, 0, 0);
     return status_ok();
+}
+
+void auth_store_mark(struct store_write *write, const char *name)
+{
+    store_write_add(write, (struct store_statement){
+                               .sql = "INSERT INTO auth_number (name, number) VALUES ($1, 1)"
+                                      " ON CONFLICT DO NOTHING",
+                               .params = PARAMS(store_text(name)),
+                           });
 }
 
 void auth_store_set_number(struct store_write *write, const char *name, int64_t before,

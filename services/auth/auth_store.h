@@ -5,6 +5,7 @@
  *
  *     service_account  tenant, id      uid: of this account, not of one that had its id before
  *     api_key          tenant, key id  a keyed hash of the key, and whose it is by account and uid
+ *     standing         tenant          how it stood last: auth starts without the tenant service
  *     revocation       tenant, subject what enforcement points must still know of
  *     auth_number      name            the epoch; whether the administrator was made
  */
@@ -52,6 +53,13 @@ struct key_record {
     int64_t create_time_ms;
     int64_t expire_time_ms; /* 0: never */
     int64_t revoke_time_ms; /* 0: it was not */
+};
+
+/* How a tenant stood when the tenant service was last heard. */
+struct standing_record {
+    const char *tenant_id;
+    int64_t standing; /* Weft__Auth__V1__TenantStanding */
+    int64_t max_projects, max_records, requests_per_minute;
 };
 
 struct revocation_record {
@@ -107,6 +115,15 @@ status auth_store_scan_revocations(struct store *store, struct arena *arena, int
                                    const char *tenant_id, const char *subject, size_t limit,
                                    struct revocation_page *ret_page) NONNULL;
 
+struct standing_page {
+    const struct standing_record *records;
+    size_t n_records;
+    bool more;
+};
+/* After a tenant. */
+status auth_store_scan_standings(struct store *store, struct arena *arena, const char *tenant_id,
+                                 size_t limit, struct standing_page *ret_page) NONNULL;
+
 /* 0 when it was never set. */
 status auth_store_get_number(struct store *store, struct arena *arena, const char *name,
                              int64_t *ret_number) NONNULL;
@@ -129,6 +146,10 @@ void auth_store_revoke_key(struct store_write *write, const struct key_record *r
 /* And drops those that were to be forgotten before epoch_ms. */
 void auth_store_put_revocation(struct store_write *write, const struct revocation_record *record)
     NONNULL;
+void auth_store_put_standing(struct store_write *write, const struct standing_record *record)
+    NONNULL;
+/* The number is 1 from now on, if it was never set. */
+void auth_store_mark(struct store_write *write, const char *name) NONNULL;
 /* The commit is ABORTED unless the number was `before`. */
 void auth_store_set_number(struct store_write *write, const char *name, int64_t before,
                            int64_t number) NONNULL;

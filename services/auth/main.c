@@ -5,6 +5,7 @@
 #include "libs/mesh/mesh.h"
 #include "services/auth/auth_service.h"
 #include "services/auth/founding.h"
+#include "services/auth/prime.h"
 #include "services/auth/standings.h"
 #include "weft/auth/v1/auth_service_descriptors.h"
 
@@ -72,6 +73,10 @@ int main(void)
     struct directory *directory = directory_new();
     (void)feed_set_keys(feed, signing_keys_jwks(keys, arena));
     mesh_or_exit(mesh, founding_load(&founding, arena, feed, directory));
+    mesh_or_exit(mesh, standings_load(feed, store, arena));
+    struct arena *primed = arena_new();
+    mesh_or_exit(mesh, prime_snapshot(feed, primed, guard_authz_snapshot(mesh_guard(mesh))));
+    arena_free(primed);
     struct auth_service *service = auth_service_new(&(struct auth_service_options){
         .store = store,
         .clock = &system_clock,
@@ -87,6 +92,7 @@ int main(void)
     struct standings *standings = standings_new(&(struct standings_options){
         .tenants = mesh_peer(mesh, "tenant"),
         .feed = feed,
+        .store = store,
         .keeper = mesh_keeper(mesh),
         .clock = &system_clock,
         .random = &system_random,

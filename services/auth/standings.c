@@ -1,6 +1,8 @@
 #include "services/auth/standings.h"
 
+#include "libs/base/status_details.h"
 #include "libs/mesh/link.h"
+#include "libs/rpc/message.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -8,6 +10,11 @@
 #include <stdlib.h>
 
 typedef Weft__Auth__V1__TenantState Standing;
+
+enum { LOAD_PAGE = FEED_CHUNK };
+
+/* All tenants have been known once. */
+#define KNOWN_NUMBER "standings"
 
 struct standings {
     struct keeper_task task;
@@ -46,18 +53,84 @@ static Standing *standing_message(struct arena *arena, const Weft__Tenant__V1__T
     return standing;
 }
 
-void standings_take(struct feed *feed, struct arena *arena,
-                    const Weft__Tenant__V1__WatchTenantsResponse *response)
+static void keep(struct store_write *write, const Standing *standing)
 {
+    auth_store_put_standing(write, &(struct standing_record){
+                                       .tenant_id = standing->tenant_id,
+                                       .standing = (int64_t)standing->standing,
+                                       .max_projects = standing->max_projects,
+                                       .max_records = standing->max_records,
+                                       .requests_per_minute = standing->requests_per_minute,
+                                   });
+}
+
+status standings_take(struct feed *feed, struct store *store, struct arena *arena,
+                      const Weft__Tenant__V1__WatchTenantsResponse *response)
+{
+    struct store_write *write = store_write_new(arena);
     Standing **standings = ARENA_NEW_ARRAY(arena, Standing *, response->n_tenants);
 
     for (size_t i = 0; i < response->n_tenants; i++) {
         standings[i] = standing_message(arena, response->tenants[i]);
+        keep(write, standings[i]);
     }
     (void)feed_put_tenants(feed, standings, response->n_tenants);
     if (response->synced) {
         feed_open(feed);
+        auth_store_mark(write, KNOWN_NUMBER);
     }
+    return store_commit(store, arena, write);
+}
+
+/* ---- What was kept ---- */
+
+static void put_page(struct feed *feed, struct arena *arena, const struct standing_page *page)
+{
+    Standing **standings = ARENA_NEW_ARRAY(arena, Standing *, page->n_records);
+
+    for (size_t i = 0; i < page->n_records; i++) {
+        const struct standing_record *record = &page->records[i];
+        standings[i] = ARENA_NEW(arena, Standing);
+        weft__auth__v1__tenant_state__init(standings[i]);
+        standings[i]->tenant_id = message_text(record->tenant_id);
+        standings[i]->standing = (Weft__Auth__V1__TenantStanding)record->standing;
+        standings[i]->max_projects = record->max_projects;
+        standings[i]->max_records = record->max_records;
+        standings[i]->requests_per_minute = record->requests_per_minute;
+    }
+    (void)feed_put_tenants(feed, standings, page->n_records);
+}
+
+/* scratch takes a page at a time; where the next page begins is kept in arena. */
+static status load(struct feed *feed, struct store *store, struct arena *scratch,
+                   struct arena *arena)
+{
+    struct standing_page page = { .more = true };
+    const char *after = "";
+    int64_t known;
+
+    while (page.more) {
+        arena_reset(scratch);
+        TRY(auth_store_scan_standings(store, scratch, after, LOAD_PAGE, &page));
+        put_page(feed, scratch, &page);
+        if (page.more) {
+            after = arena_strdup(arena, page.records[page.n_records - 1].tenant_id);
+        }
+    }
+    TRY(auth_store_get_number(store, scratch, KNOWN_NUMBER, &known));
+    if (known != 0) {
+        feed_open(feed);
+    }
+    return status_ok();
+}
+
+status standings_load(struct feed *feed, struct store *store, struct arena *arena)
+{
+    struct arena *scratch = arena_new();
+    status s = status_copy(arena, load(feed, store, scratch, arena));
+
+    arena_free(scratch);
+    return s;
 }
 
 /* ---- The stream ---- */
@@ -75,9 +148,13 @@ static const ProtobufCMessage *first_message(void *state, struct arena *arena)
 static status on_message(struct stream *stream, void *state, const ProtobufCMessage *message)
 {
     struct standings *self = state;
+    status s = standings_take(self->options.feed, self->options.store, stream_event_arena(stream),
+                              (const Weft__Tenant__V1__WatchTenantsResponse *)message);
 
-    standings_take(self->options.feed, stream_event_arena(stream),
-                   (const Weft__Tenant__V1__WatchTenantsResponse *)message);
+    if (!status_is_ok(s)) {
+        LOG(self->options.log, LEVEL_WARN, NULL, "standings are not kept",
+            log_text("code", status_code_name(s.code)), log_text("error", s.message));
+    }
     return status_ok();
 }
 

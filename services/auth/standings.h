@@ -5,6 +5,11 @@
  * meanwhile everybody decides by what was known.
  *
  *     tenant --WatchTenants--> standings --feed_put_tenants--> feed --Subscribe--> every service
+ *                                  \---> store, for the next start
+ *
+ * What came is kept in the store, too, so that auth opens at its start although the tenant service
+ * is away: the platform goes on as it was.  It is a memory, not the truth, so a commit that fails
+ * is logged and made good by the next start's stream.
  */
 
 #ifndef SERVICES_AUTH_STANDINGS_H_
@@ -16,6 +21,7 @@
 #include "libs/mesh/keeper.h"
 #include "libs/obs/log.h"
 #include "libs/rpc/peer.h"
+#include "services/auth/auth_store.h"
 #include "services/auth/feed.h"
 #include "weft/tenant/v1/tenant_service.pb-c.h"
 
@@ -24,6 +30,7 @@ struct standings;
 struct standings_options {
     struct peer *tenants;               /* required; borrowed */
     struct feed *feed;                  /* required; borrowed */
+    struct store *store;                /* required; borrowed */
     struct keeper *keeper;              /* required; borrowed */
     const struct clock *clock;          /* required; borrowed */
     const struct random_source *random; /* required; borrowed */
@@ -37,8 +44,11 @@ struct standings *standings_new(const struct standings_options *options) NONNULL
 void standings_stop(struct standings *standings) NONNULL;
 void standings_free(struct standings *standings);
 
-/* What came into the feed.  Its own texts are borrowed meanwhile. */
-void standings_take(struct feed *feed, struct arena *arena,
-                    const Weft__Tenant__V1__WatchTenantsResponse *response) NONNULL;
+/* What was kept, into the feed; and opens it, if all tenants were ever known.  At the start. */
+status standings_load(struct feed *feed, struct store *store, struct arena *arena) NONNULL;
+
+/* What has come, into the feed and the store; for the stream, and for tests. */
+status standings_take(struct feed *feed, struct store *store, struct arena *arena,
+                      const Weft__Tenant__V1__WatchTenantsResponse *response) NONNULL;
 
 #endif
