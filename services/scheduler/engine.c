@@ -14,7 +14,8 @@ enum {
     DEFAULT_MAX_BACKOFF_MS = 600 * 1000,
     DEFAULT_KEPT_JOBS = 1000 * 1000, /* some 500 MB of small jobs */
     DEFAULT_MAX_OPEN_JOBS = 1000 * 1000,
-    DEFAULT_ERRAND_THREADS = 8,
+    DEFAULT_TOKEN_THREADS = 16, /* at a millisecond each, 16,000 tokens a second */
+    ERRAND_THREADS = 4,         /* queries run side by side, on as many cores */
     DAY_MS = 24 * 60 * 60 * 1000,
     SWEEP_MS = 1000,       /* how late a silent worker or a deadline may be noticed */
     FORGET_MS = 60 * 1000, /* the history grows by no more than what comes in a minute */
@@ -48,8 +49,8 @@ static struct engine_options with_defaults(const struct engine_options *options)
     all.keep_dead_ms = or_default(all.keep_dead_ms, INT64_C(30) * DAY_MS);
     all.keep_jobs = or_default(all.keep_jobs, DEFAULT_KEPT_JOBS);
     all.max_open_jobs = or_default(all.max_open_jobs, DEFAULT_MAX_OPEN_JOBS);
-    if (all.n_errand_threads == 0) {
-        all.n_errand_threads = DEFAULT_ERRAND_THREADS;
+    if (all.n_token_threads == 0) {
+        all.n_token_threads = DEFAULT_TOKEN_THREADS;
     }
     return all;
 }
@@ -65,11 +66,11 @@ struct engine *engine_new(const struct engine_options *options)
     self->options = with_defaults(options);
     self->dispatcher = dispatcher_new(&options->memory);
     self->next_due_ms = INT64_MAX;
-    self->last_errand = &self->first_errand;
+    errand_queue_init(&self->errands, self);
+    errand_queue_init(&self->tokens, self);
     self->last_finished = &self->first_finished;
     pthread_mutex_init(&self->lock, NULL);
     pthread_mutex_init(&self->finished_lock, NULL);
-    pthread_cond_init(&self->errand_added, NULL);
     pthread_cond_init(&self->something_happened, NULL);
     map_init(&self->running);
     map_init(&self->tenants);
@@ -84,7 +85,8 @@ void engine_free(struct engine *self)
         return;
     }
     assert(!self->is_started && self->workers == NULL && self->n_watches == 0);
-    errands_drop(self);
+    errand_queue_reset(&self->errands);
+    errand_queue_reset(&self->tokens);
     changes_drop(self, self->first_finished);
     changes_drop(self, self->unsure);
     dispatcher_free(self->dispatcher);
@@ -93,7 +95,6 @@ void engine_free(struct engine *self)
     map_reset(&self->tenants, free);
     map_reset(&self->watches, NULL);
     pthread_cond_destroy(&self->something_happened);
-    pthread_cond_destroy(&self->errand_added);
     pthread_mutex_destroy(&self->finished_lock);
     pthread_mutex_destroy(&self->lock);
     free(self);
@@ -243,7 +244,7 @@ void engine_step(struct engine *self)
     while (is_busy) {
         (void)tick(self);
         is_busy = changes_finish(self);
-        while (errands_run_one(self)) {
+        while (errand_queue_run_one(&self->errands) || errand_queue_run_one(&self->tokens)) {
             is_busy = true;
         }
     }
@@ -303,16 +304,12 @@ static void *run(void *engine)
 
 void engine_start(struct engine *self)
 {
-    size_t n = self->options.n_errand_threads;
-
-    self->errand_threads = calloc(n, sizeof *self->errand_threads);
-    if (self->errand_threads == NULL || pthread_create(&self->thread, NULL, run, self) != 0) {
+    if (pthread_create(&self->thread, NULL, run, self) != 0) {
         abort(); /* no memory for a thread, when the service starts */
     }
-    for (size_t i = 0; i < n; i++) {
-        if (pthread_create(&self->errand_threads[i], NULL, errands_run, self) != 0) {
-            abort();
-        }
+    errand_queue_start(&self->errands, ERRAND_THREADS);
+    if (self->options.issuer != NULL) {
+        errand_queue_start(&self->tokens, self->options.n_token_threads);
     }
     self->is_started = true;
 }
@@ -324,19 +321,17 @@ void engine_stop(struct engine *self)
     }
     pthread_mutex_lock(&self->lock);
     self->is_stopping = true;
-    pthread_cond_broadcast(&self->errand_added);
     pthread_mutex_unlock(&self->lock);
-    for (size_t i = 0; i < self->options.n_errand_threads; i++) {
-        (void)pthread_join(self->errand_threads[i], NULL);
-    }
+    errand_queue_join(&self->errands);
+    errand_queue_join(&self->tokens);
     pthread_mutex_lock(&self->lock);
-    errands_drop(self);
+    errand_queue_drop(&self->errands);
+    errand_queue_drop(&self->tokens);
     changes_drop(self, self->unsure);
     self->unsure = NULL;
     pthread_mutex_unlock(&self->lock);
     engine_kick(self);
     (void)pthread_join(self->thread, NULL);
-    free(self->errand_threads);
     self->is_started = false;
 }
 

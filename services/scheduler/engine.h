@@ -55,12 +55,12 @@ struct engine_options {
     struct dispatcher_options memory;   /* what is held in memory */
     int64_t lease_ms; /* a worker silent for so long is lost; 0 means 30,000: three beats missed */
     int64_t backoff_ms; /* the shortest delay of a retry (libs/retry/backoff.h); 0 means 1,000 */
-    int64_t max_backoff_ms;  /* 0 means 600,000 */
-    int64_t keep_ms;         /* history; 0 means 7 days */
-    int64_t keep_dead_ms;    /* dead letters; 0 means 30 days */
-    int64_t keep_jobs;       /* ended jobs, beside those with a key; 0 means 1,000,000 */
-    int64_t max_open_jobs;   /* of one tenant; 0 means 1,000,000 */
-    size_t n_errand_threads; /* 0 means 8: so many tokens are asked for at once */
+    int64_t max_backoff_ms; /* 0 means 600,000 */
+    int64_t keep_ms;        /* history; 0 means 7 days */
+    int64_t keep_dead_ms;   /* dead letters; 0 means 30 days */
+    int64_t keep_jobs;      /* ended jobs, beside those with a key; 0 means 1,000,000 */
+    int64_t max_open_jobs;  /* of one tenant; 0 means 1,000,000 */
+    size_t n_token_threads; /* 0 means 16: so many tokens are asked for at once */
 };
 
 /* The caller owns it: engine_free(). */

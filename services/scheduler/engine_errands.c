@@ -15,23 +15,30 @@ struct errand *errand_new(void (*run)(struct engine *self, struct errand *errand
     return errand;
 }
 
-void errand_add(struct engine *self, struct errand *errand)
+void errand_add(struct errand_queue *queue, struct errand *errand)
 {
-    *self->last_errand = errand;
-    self->last_errand = &errand->next;
-    pthread_cond_signal(&self->errand_added);
+    *queue->last = errand;
+    queue->last = &errand->next;
+    pthread_cond_signal(&queue->added);
 }
 
 /* ---- Running them ---- */
 
-static struct errand *take(struct engine *self)
+void errand_queue_init(struct errand_queue *queue, struct engine *engine)
 {
-    struct errand *errand = self->first_errand;
+    *queue = (struct errand_queue){ .engine = engine };
+    queue->last = &queue->first;
+    pthread_cond_init(&queue->added, NULL);
+}
+
+static struct errand *take(struct errand_queue *queue)
+{
+    struct errand *errand = queue->first;
 
     if (errand != NULL) {
-        self->first_errand = errand->next;
-        if (self->first_errand == NULL) {
-            self->last_errand = &self->first_errand;
+        queue->first = errand->next;
+        if (queue->first == NULL) {
+            queue->last = &queue->first;
         }
     }
     return errand;
@@ -43,10 +50,12 @@ static void run(struct engine *self, struct errand *errand)
     arena_free(errand->arena);
 }
 
-bool errands_run_one(struct engine *self)
+bool errand_queue_run_one(struct errand_queue *queue)
 {
+    struct engine *self = queue->engine;
+
     pthread_mutex_lock(&self->lock);
-    struct errand *errand = take(self);
+    struct errand *errand = take(queue);
     pthread_mutex_unlock(&self->lock);
     if (errand != NULL) {
         run(self, errand);
@@ -54,15 +63,17 @@ bool errands_run_one(struct engine *self)
     return errand != NULL;
 }
 
-void *errands_run(void *engine)
+/* Until the engine stops: what a thread does. */
+static void *run_queue(void *data)
 {
-    struct engine *self = engine;
+    struct errand_queue *queue = data;
+    struct engine *self = queue->engine;
 
     pthread_mutex_lock(&self->lock);
     while (!self->is_stopping) {
-        struct errand *errand = take(self);
+        struct errand *errand = take(queue);
         if (errand == NULL) {
-            pthread_cond_wait(&self->errand_added, &self->lock);
+            pthread_cond_wait(&queue->added, &self->lock);
             continue;
         }
         pthread_mutex_unlock(&self->lock);
@@ -73,16 +84,48 @@ void *errands_run(void *engine)
     return NULL;
 }
 
-void errands_drop(struct engine *self)
+void errand_queue_start(struct errand_queue *queue, size_t n_threads)
+{
+    queue->threads = calloc(n_threads, sizeof *queue->threads);
+    if (queue->threads == NULL) {
+        abort();
+    }
+    for (; queue->n_threads < n_threads; queue->n_threads++) {
+        if (pthread_create(&queue->threads[queue->n_threads], NULL, run_queue, queue) != 0) {
+            abort(); /* no memory for a thread, when the service starts */
+        }
+    }
+}
+
+void errand_queue_join(struct errand_queue *queue)
+{
+    pthread_mutex_lock(&queue->engine->lock);
+    pthread_cond_broadcast(&queue->added);
+    pthread_mutex_unlock(&queue->engine->lock);
+    for (size_t i = 0; i < queue->n_threads; i++) {
+        (void)pthread_join(queue->threads[i], NULL);
+    }
+    free(queue->threads);
+    queue->threads = NULL;
+    queue->n_threads = 0;
+}
+
+void errand_queue_drop(struct errand_queue *queue)
 {
     struct errand *errand;
 
-    while ((errand = take(self)) != NULL) {
+    while ((errand = take(queue)) != NULL) {
         if (errand->change != NULL) {
-            changes_drop(self, errand->change);
+            changes_drop(queue->engine, errand->change);
         }
         arena_free(errand->arena);
     }
+}
+
+void errand_queue_reset(struct errand_queue *queue)
+{
+    errand_queue_drop(queue);
+    pthread_cond_destroy(&queue->added);
 }
 
 /* ---- Loading a lane ---- */
@@ -120,7 +163,7 @@ void errand_load(struct engine *self, struct lane *lane, size_t limit)
 
     errand->lane = lane;
     errand->limit = limit;
-    errand_add(self, errand);
+    errand_add(&self->errands, errand);
 }
 
 void errands_load_low(struct engine *self)
@@ -176,7 +219,7 @@ void errand_find_lanes(struct engine *self)
 {
     self->has_missed_lanes = false;
     errand_promote(self); /* what was missed may as well be scheduled */
-    errand_add(self, errand_new(find_lanes));
+    errand_add(&self->errands, errand_new(find_lanes));
 }
 
 /* ---- Jobs whose time has come ---- */
@@ -237,6 +280,6 @@ void errand_promote(struct engine *self)
 {
     if (!self->is_promoting) {
         self->is_promoting = true;
-        errand_add(self, errand_new(promote));
+        errand_add(&self->errands, errand_new(promote));
     }
 }

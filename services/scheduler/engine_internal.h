@@ -36,6 +36,16 @@
 struct change;
 struct errand;
 
+/* Errands that wait, and the threads that run them.  Under the engine's lock. */
+struct errand_queue {
+    struct engine *engine;
+    struct errand *first;
+    struct errand **last;
+    pthread_cond_t added;
+    pthread_t *threads;
+    size_t n_threads;
+};
+
 /* How many jobs of a tenant have not ended. */
 struct open_jobs {
     int64_t n_jobs;
@@ -62,9 +72,8 @@ struct engine {
     bool is_promoting;
     bool is_draining;
     bool is_stopping;
-    struct errand *first_errand;
-    struct errand **last_errand;
-    pthread_cond_t errand_added;
+    struct errand_queue errands; /* that ask the store */
+    struct errand_queue tokens;  /* that ask for tokens: an issuer that hangs holds up no other */
 
     pthread_mutex_t finished_lock; /* over the rest */
     pthread_cond_t something_happened;
@@ -73,7 +82,6 @@ struct engine {
     bool is_kicked; /* something may be due earlier than was thought */
 
     pthread_t thread;
-    pthread_t *errand_threads;
     bool is_started;
 };
 
@@ -185,7 +193,7 @@ enum {
 struct errand *errand_new(void (*run)(struct engine *self, struct errand *errand))
     NONNULL RETURNS_NONNULL;
 /* Gives it away. */
-void errand_add(struct engine *self, struct errand *errand) NONNULL;
+void errand_add(struct errand_queue *queue, struct errand *errand) NONNULL;
 
 void errand_load(struct engine *self, struct lane *lane, size_t limit) NONNULL;
 void errand_promote(struct engine *self) NONNULL;
@@ -202,12 +210,17 @@ status lanes_find(struct engine *self, struct arena *arena) NONNULL;
 /* Begins to load the lanes that run low. */
 void errands_load_low(struct engine *self) NONNULL;
 
-/* Runs the first; takes the lock.  False: there was none. */
-bool errands_run_one(struct engine *self) NONNULL;
-/* Until the engine stops: what a thread does. */
-void *errands_run(void *engine) NONNULL;
+void errand_queue_init(struct errand_queue *queue, struct engine *engine) NONNULL;
+/* When no thread runs it any more. */
+void errand_queue_reset(struct errand_queue *queue) NONNULL;
+/* The lock is not held for these three. */
+void errand_queue_start(struct errand_queue *queue, size_t n_threads) NONNULL;
+/* After is_stopping was set. */
+void errand_queue_join(struct errand_queue *queue) NONNULL;
+/* Runs the first.  False: there was none. */
+bool errand_queue_run_one(struct errand_queue *queue) NONNULL;
 /* Forgets those that have not been run. */
-void errands_drop(struct engine *self) NONNULL;
+void errand_queue_drop(struct errand_queue *queue) NONNULL;
 
 /* ---- engine_workers.c, engine_notices.c ---- */
 

@@ -76,5 +76,5 @@ void errand_token(struct engine *self, const struct job *job)
         .attempt = job->phase == PHASE_STARTING ? job->attempt + 1 : job->attempt,
         .lifetime_ms = self->options.lease_ms,
     };
-    errand_add(self, errand);
+    errand_add(&self->tokens, errand);
 }

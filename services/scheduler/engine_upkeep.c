@@ -47,7 +47,7 @@ void errand_reconcile(struct engine *self, struct change *change)
     struct errand *errand = errand_new(reconcile);
 
     errand->change = change;
-    errand_add(self, errand);
+    errand_add(&self->errands, errand);
 }
 
 /* ---- Deadlines of jobs that wait ---- */
@@ -112,7 +112,7 @@ static void find_overdue(struct engine *self, struct errand *errand)
 
 void errand_overdue(struct engine *self)
 {
-    errand_add(self, errand_new(find_overdue));
+    errand_add(&self->errands, errand_new(find_overdue));
 }
 
 /* ---- History ---- */
@@ -157,5 +157,5 @@ static void forget(struct engine *self, struct errand *errand)
 
 void errand_forget(struct engine *self)
 {
-    errand_add(self, errand_new(forget));
+    errand_add(&self->errands, errand_new(forget));
 }
