@@ -57,7 +57,7 @@ bool log_frame_next(bytes data, size_t *offset, struct log_frame *ret_frame)
     return true;
 }
 
-bool log_frame_anywhere(bytes data, size_t offset)
+bool log_frame_anywhere(bytes data, size_t offset, uint64_t after)
 {
     struct log_frame frame;
 
@@ -68,7 +68,7 @@ bool log_frame_anywhere(bytes data, size_t offset)
             return false;
         }
         size_t at = (size_t)(found - data.data);
-        if (log_frame_next(data, &at, &frame)) {
+        if (log_frame_next(data, &at, &frame) && frame.sequence > after) {
             return true;
         }
         offset = (size_t)(found - data.data) + 1;
@@ -128,7 +128,7 @@ static status replay_frames(struct replay *replay, struct arena *arena, bytes da
         }
     }
     bool rotten = replay->until == UINT64_MAX
-                      ? log_frame_anywhere(data, offset)
+                      ? log_frame_anywhere(data, offset, replay->after)
                       : log->last < replay->until && replay->until > replay->after;
     return rotten ? lost(replay, arena, offset) : status_ok();
 }
@@ -142,7 +142,7 @@ static status replay_data(struct replay *replay, struct arena *arena, bytes data
         return replay_frames(replay, arena, data);
     }
     bool rotten = replay->until == UINT64_MAX
-                      ? log_frame_anywhere(data, 0)
+                      ? log_frame_anywhere(data, 0, replay->after)
                       : replay->until > follows && replay->until > replay->after;
     return rotten ? lost(replay, arena, 0) : status_ok();
 }

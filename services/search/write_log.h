@@ -70,7 +70,7 @@ status write_log_forget(struct write_log *log, struct arena *arena, uint64_t seq
 /* Finds the frame at *offset of a file's bytes and moves past it.  False: there is none, or it
  * is broken. */
 bool log_frame_next(bytes data, size_t *offset, struct log_frame *ret_frame) NONNULL;
-/* Whether a whole frame begins anywhere at or after offset. */
-bool log_frame_anywhere(bytes data, size_t offset) NONNULL;
+/* Whether a whole frame with a number beyond `after` begins anywhere at or behind offset. */
+bool log_frame_anywhere(bytes data, size_t offset, uint64_t after);
 
 #endif
