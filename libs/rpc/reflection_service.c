@@ -22,8 +22,9 @@ _Static_assert(sizeof(response_type) == sizeof(Grpc__Reflection__V1alpha__Server
 
 struct reflection {
     const char *services[MAX_SETS];
+    size_t n_services;
     bytes sets[MAX_SETS];
-    size_t n;
+    size_t n_sets;
 };
 
 struct reflection *reflection_new(void)
@@ -43,11 +44,16 @@ void reflection_free(struct reflection *self)
 
 void reflection_add(struct reflection *self, const char *service, bytes descriptors)
 {
-    if (self->n == MAX_SETS) {
+    reflection_add_files(self, descriptors);
+    self->services[self->n_services++] = service;
+}
+
+void reflection_add_files(struct reflection *self, bytes descriptors)
+{
+    if (self->n_sets == MAX_SETS) {
         abort(); /* a program with more services than it may have */
     }
-    self->services[self->n] = service;
-    self->sets[self->n++] = descriptors;
+    self->sets[self->n_sets++] = descriptors;
 }
 
 /* ---- Files ---- */
@@ -127,7 +133,7 @@ static void find(const struct reflection *self, struct arena *arena, matches *is
                  struct answer *ret_answer)
 {
     ret_answer->n = 0;
-    for (size_t i = 0; i < self->n && ret_answer->n == 0; i++) {
+    for (size_t i = 0; i < self->n_sets && ret_answer->n == 0; i++) {
         const ProtobufCMessage *message;
         if (!status_is_ok(message_decode(arena, &google__protobuf__file_descriptor_set__descriptor,
                                          self->sets[i], &message))) {
@@ -193,9 +199,10 @@ static void answer_services(const struct reflection *self, struct arena *arena,
         ARENA_NEW(arena, Grpc__Reflection__V1__ListServiceResponse);
 
     grpc__reflection__v1__list_service_response__init(list);
-    list->n_service = self->n;
-    list->service = ARENA_NEW_ARRAY(arena, Grpc__Reflection__V1__ServiceResponse *, self->n);
-    for (size_t i = 0; i < self->n; i++) {
+    list->n_service = self->n_services;
+    list->service =
+        ARENA_NEW_ARRAY(arena, Grpc__Reflection__V1__ServiceResponse *, self->n_services);
+    for (size_t i = 0; i < self->n_services; i++) {
         list->service[i] = ARENA_NEW(arena, Grpc__Reflection__V1__ServiceResponse);
         grpc__reflection__v1__service_response__init(list->service[i]);
         list->service[i]->name = message_text(self->services[i]);

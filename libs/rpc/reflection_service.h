@@ -22,6 +22,9 @@ void reflection_free(struct reflection *reflection);
  * borrowed.  Before the first call. */
 void reflection_add(struct reflection *reflection, const char *service, bytes descriptors) NONNULL;
 
+/* Adds files that belong to no service: what details of errors are made of. */
+void reflection_add_files(struct reflection *reflection, bytes descriptors) NONNULL_ARGS(1);
+
 /* For server_register(), with a reflection as the object. */
 extern const struct service reflection_v1_methods;
 extern const struct service reflection_v1alpha_methods;

@@ -1,5 +1,6 @@
 #include "libs/rpc/server.h"
 
+#include "google/rpc/error_details_descriptors.h"
 #include "grpc/health/v1/health_descriptors.h"
 #include "grpc/reflection/v1/reflection_v1_descriptors.h"
 #include "grpc/reflection/v1alpha/reflection_v1alpha_descriptors.h"
@@ -220,6 +221,7 @@ static void post_requests(struct server *self)
 
 static void register_standards(struct server *self)
 {
+    reflection_add_files(self->reflection, error_details_descriptors);
     server_register(self, &health_service_methods, self->health, health_descriptors);
     if (self->options.tracer != NULL) {
         server_register(self, &trace_service_methods, self->options.tracer,

@@ -503,6 +503,8 @@ static void reflection_tells_what_is_served(void **state)
                         "weft.testing.v1.EchoService");
     assert_status(reflect(f, pipe, "weft.testing.v1.EchoService.Echo", &response), STATUS_OK);
     assert_true(response->file_descriptor_response->n_file_descriptor_proto >= 2);
+    assert_status(reflect(f, pipe, "google.rpc.ErrorInfo", &response), STATUS_OK);
+    assert_true(response->file_descriptor_response->n_file_descriptor_proto >= 1);
     assert_status(reflect(f, pipe, "no.such.Thing", &response), STATUS_OK);
     assert_int_equal(response->error_response->error_code, STATUS_NOT_FOUND);
     pipe_finish(pipe);
