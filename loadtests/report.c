@@ -30,38 +30,57 @@ double median(double *values, size_t n)
     return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static const char *verdict(const struct finding *finding, double ratio)
+static double ratio_of(const struct finding *finding)
 {
-    if (finding->bar == 0) {
+    return finding->reference > 0 ? finding->value / finding->reference : 0;
+}
+
+static const char *verdict(const struct finding *finding)
+{
+    switch (finding->bar) {
+    case BAR_RATIO:
+        return ratio_of(finding) >= finding->bar_at ? "met" : "missed";
+    case BAR_LEAST:
+        return finding->value >= finding->bar_at ? "met" : "missed";
+    case BAR_MOST:
+        return finding->value <= finding->bar_at ? "met" : "missed";
+    default:
         return "";
     }
-    bool met = finding->at_most         ? finding->value <= finding->bar
-               : finding->reference > 0 ? ratio >= finding->bar
-                                        : finding->value >= finding->bar;
-    return met ? "met" : "missed";
+}
+
+static void report_json(const struct finding *finding)
+{
+    printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"reference\":%.6g,"
+           "\"ratio\":%.4f,\"bar\":%.6g,\"verdict\":\"%s\",\"command\":\"%s\"}\n",
+           finding->name, finding->value, finding->unit, finding->reference, ratio_of(finding),
+           finding->bar_at, verdict(finding), finding->command);
+}
+
+static void report_text(const struct finding *finding)
+{
+    const char *sign = finding->bar == BAR_MOST ? "<=" : finding->bar == BAR_RATIO ? "ratio >=" : ">=";
+
+    printf("%-24s %12.*f %-10s", finding->name, finding->value < 100 ? 2 : 0, finding->value,
+           finding->unit);
+    if (finding->bar != BAR_NONE) {
+        printf("  %s %g: %-6s", sign, finding->bar_at, verdict(finding));
+    }
+    if (finding->reference > 0) {
+        printf("  %.2f of %.*f (%s)", ratio_of(finding), finding->reference < 100 ? 2 : 0,
+               finding->reference, finding->reference_name);
+    }
+    printf("\n");
 }
 
 void report(const struct finding *finding)
 {
     const char *output = getenv("WEFT_OUTPUT");
-    double ratio = finding->reference > 0 ? finding->value / finding->reference : 0;
 
     if (output != NULL && strcmp(output, "json") == 0) {
-        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"reference\":%.6g,"
-               "\"ratio\":%.4f,\"bar\":%.6g,\"verdict\":\"%s\",\"command\":\"%s\"}\n",
-               finding->name, finding->value, finding->unit, finding->reference, ratio,
-               finding->bar, verdict(finding, ratio), finding->command);
+        report_json(finding);
     } else {
-        printf("%-28s %12.1f %-10s", finding->name, finding->value, finding->unit);
-        if (finding->reference > 0) {
-            printf("  %.2f of %.1f (%s)", ratio, finding->reference,
-                   finding->reference_name != NULL ? finding->reference_name : "reference");
-        }
-        if (finding->bar != 0) {
-            printf("  bar %s %g: %s", finding->at_most ? "<=" : ">=", finding->bar,
-                   verdict(finding, ratio));
-        }
-        printf("\n");
+        report_text(finding);
     }
     (void)fflush(stdout);
 }

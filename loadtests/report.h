@@ -5,8 +5,14 @@
 
 #include "libs/base/attributes.h"
 
-#include <stdbool.h>
 #include <stddef.h>
+
+enum bar {
+    BAR_NONE,
+    BAR_RATIO, /* of value to reference, at least */
+    BAR_LEAST, /* of value */
+    BAR_MOST,  /* of value: smaller is better */
+};
 
 struct finding {
     const char *name; /* "echo.inline" */
@@ -14,12 +20,12 @@ struct finding {
     const char *unit;           /* "calls/s" */
     double reference;           /* of the peer or the limit, in the same unit; 0: none */
     const char *reference_name; /* "bare C core"; NULL: none */
-    double bar;                 /* the least ratio, or with at_most the greatest value; 0: none */
-    bool at_most;               /* smaller is better */
+    enum bar bar;
+    double bar_at;
     const char *command;        /* how to get it again */
 };
 
-/* As -o json when the environment's WEFT_OUTPUT is "json". */
+/* As JSON when the environment's WEFT_OUTPUT is "json". */
 void report(const struct finding *finding) NONNULL;
 
 /* The median; sorts values. */

@@ -306,9 +306,8 @@ static void measure_rate(struct bench *bench, struct arena *arena, const char *n
     report(&(struct finding){ .name = name,
                               .value = JOBS / seconds,
                               .unit = "jobs/s",
-                              .reference = 8000,
-                              .reference_name = "the bar",
-                              .bar = 1,
+                              .bar = BAR_LEAST,
+                              .bar_at = 8000,
                               .command = command });
 }
 
@@ -333,8 +332,8 @@ static void measure_pickup(struct bench *bench, struct arena *arena)
     report(&(struct finding){ .name = "scheduler.pickup_p50",
                               .value = quantile(ms, PICKUPS, 0.5),
                               .unit = "ms",
-                              .bar = 2,
-                              .at_most = true,
+                              .bar = BAR_MOST,
+                              .bar_at = 2,
                               .command = command });
     report(&(struct finding){ .name = "scheduler.pickup_p99",
                               .value = quantile(ms, PICKUPS, 0.99),
