@@ -161,8 +161,7 @@ static status run_limit(const struct load *load, double *ret_events_per_s)
     size_t size = message_pack(arena, &make_request(arena)->base).size;
     double writes = 0;
 
-    status s =
-        load_keep(load->arena, disk_limit_run(arena, load->folder, size, LIMIT_MS, &writes));
+    status s = load_keep(load->arena, disk_limit_run(arena, load->folder, size, LIMIT_MS, &writes));
     arena_free(arena);
     *ret_events_per_s = writes * BATCH;
     return s;

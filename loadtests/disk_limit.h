@@ -1,5 +1,5 @@
-/* disk_limit - what the disk itself takes, for what must be durable: a program that does nothing but
- * write() and fdatasync(), one after the other, over a file that has its size already. */
+/* disk_limit - what the disk itself takes, for what must be durable: a program that does nothing
+ * but write() and fdatasync(), one after the other, over a file that has its size already. */
 
 #ifndef LOADTESTS_DISK_LIMIT_H_
 #define LOADTESTS_DISK_LIMIT_H_

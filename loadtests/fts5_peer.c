@@ -19,7 +19,7 @@ struct fts5_peer {
     sqlite3 *db;
     sqlite3_stmt *insert;
     sqlite3_stmt *search;
-    char *path; /* owned */
+    const char *path; /* arena */
 };
 
 static status failed(struct arena *arena, struct fts5_peer *self)
@@ -31,9 +31,10 @@ status fts5_peer_new(struct arena *arena, const char *folder, struct fts5_peer *
 {
     struct fts5_peer *self = calloc(1, sizeof *self);
 
-    if (self == NULL || asprintf(&self->path, "%s/fts5_peer.db", folder) < 0) {
+    if (self == NULL) {
         abort();
     }
+    self->path = arena_printf(arena, "%s/fts5_peer.db", folder);
     (void)unlink(self->path);
     if (sqlite3_open(self->path, &self->db) != SQLITE_OK ||
         sqlite3_exec(self->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
@@ -56,7 +57,6 @@ void fts5_peer_free(struct fts5_peer *self)
     (void)sqlite3_finalize(self->search);
     (void)sqlite3_close(self->db);
     (void)unlink(self->path);
-    free(self->path);
     free(self);
 }
 

@@ -1,5 +1,5 @@
-/* fts5_peer - SQLite's FTS5, the peer that search is measured beside: in the process that asks, with
- * no network, no tenants and no filters, over a file with WAL and synchronous=FULL.
+/* fts5_peer - SQLite's FTS5, the peer that search is measured beside: in the process that asks,
+ * with no network, no tenants and no filters, over a file with WAL and synchronous=FULL.
  *
  * One thread at a time.
  */
@@ -21,7 +21,8 @@ struct fts5_record {
 
 struct fts5_peer;
 
-/* A new file in folder.  The caller owns the peer: fts5_peer_free(), which removes the file. */
+/* A new file in folder, whose path is in arena.  The caller owns the peer: fts5_peer_free(), which
+ * removes the file. */
 status fts5_peer_new(struct arena *arena, const char *folder, struct fts5_peer **ret) NONNULL;
 void fts5_peer_free(struct fts5_peer *self);
 

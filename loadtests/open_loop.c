@@ -90,8 +90,7 @@ status open_loop_run(const struct open_loop_options *options, struct arena *aren
     }
     loop.start_us = clock_monotonic_us(loop.options.clock);
     for (size_t i = 0; i < n_askers; i++) {
-        askers[i] =
-            (struct asker){ .loop = &loop, .scratch = arena_new(), .result = status_ok() };
+        askers[i] = (struct asker){ .loop = &loop, .scratch = arena_new(), .result = status_ok() };
         if (pthread_create(&askers[i].thread, NULL, run, &askers[i]) != 0) {
             abort();
         }

@@ -30,8 +30,8 @@ struct open_loop_options {
     void (*pause)(const struct clock *clock, int64_t us); /* NULL sleeps */
 };
 
-/* The latencies in milliseconds go to ret_ms, which has room for n, smallest first.  The first error
- * of an ask ends it; its text is in arena. */
+/* The latencies in milliseconds go to ret_ms, which has room for n, smallest first.  The first
+ * error of an ask ends it; its text is in arena. */
 status open_loop_run(const struct open_loop_options *options, struct arena *arena, double *ret_ms)
     NONNULL;
 

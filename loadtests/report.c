@@ -30,9 +30,17 @@ double median(double *values, size_t n)
     return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
+/* Where there is no peer and no limit, the bar. */
+static double reference_of(const struct finding *finding)
+{
+    return finding->reference > 0 ? finding->reference : finding->bar_at;
+}
+
 static double ratio_of(const struct finding *finding)
 {
-    return finding->reference > 0 ? finding->value / finding->reference : 0;
+    double reference = reference_of(finding);
+
+    return reference > 0 ? finding->value / reference : 0;
 }
 
 static const char *verdict(const struct finding *finding)
@@ -51,15 +59,22 @@ static const char *verdict(const struct finding *finding)
 
 static void report_json(const struct finding *finding)
 {
+    const char *name = finding->reference > 0 ? finding->reference_name
+                       : finding->bar_at > 0  ? "the bar"
+                                              : "";
+
     printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"reference\":%.6g,"
-           "\"ratio\":%.4f,\"bar\":%.6g,\"verdict\":\"%s\",\"command\":\"%s\"}\n",
-           finding->name, finding->value, finding->unit, finding->reference, ratio_of(finding),
-           finding->bar_at, verdict(finding), finding->command);
+           "\"reference_name\":\"%s\",\"ratio\":%.4f,\"bar\":%.6g,\"verdict\":\"%s\","
+           "\"command\":\"%s\"}\n",
+           finding->name, finding->value, finding->unit, reference_of(finding), name,
+           ratio_of(finding), finding->bar_at, verdict(finding), finding->command);
 }
 
 static void report_text(const struct finding *finding)
 {
-    const char *sign = finding->bar == BAR_MOST ? "<=" : finding->bar == BAR_RATIO ? "ratio >=" : ">=";
+    const char *sign = finding->bar == BAR_MOST    ? "<="
+                       : finding->bar == BAR_RATIO ? "ratio >="
+                                                   : ">=";
 
     printf("%-24s %12.*f %-10s", finding->name, finding->value < 100 ? 2 : 0, finding->value,
            finding->unit);

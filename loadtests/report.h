@@ -18,11 +18,11 @@ struct finding {
     const char *name; /* "echo.inline" */
     double value;
     const char *unit;           /* "calls/s" */
-    double reference;           /* of the peer or the limit, in the same unit; 0: none */
-    const char *reference_name; /* "bare C core"; NULL: none */
+    double reference;           /* of the peer or the limit, in the same unit; 0: the bar */
+    const char *reference_name; /* "bare C core" */
     enum bar bar;
     double bar_at;
-    const char *command;        /* how to get it again */
+    const char *command; /* how to get it again */
 };
 
 /* As JSON when the environment's WEFT_OUTPUT is "json". */

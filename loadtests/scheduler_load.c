@@ -90,8 +90,7 @@ static status enqueue_all(struct caller *self)
     struct call call = load_call(self->arena, self->round->load->token);
 
     TRY(pipe_open(load_peer(self->round->load, "scheduler"), &call,
-                  &weft__scheduler__v1__scheduler_service__descriptor, "EnqueueJobs",
-                  &self->pipe));
+                  &weft__scheduler__v1__scheduler_service__descriptor, "EnqueueJobs", &self->pipe));
     while ((self->round->n_taken += BATCH) <= JOBS) {
         arena_reset(self->scratch);
         TRY(send_one(self));

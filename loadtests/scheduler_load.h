@@ -2,7 +2,8 @@
  *
  *     jobs      enqueued by the hundred over streams of EnqueueJobs, given to workers over theirs,
  *               reported as done, and the reports answered: a job counts when it is durably ended
- *     pickup    one EnqueueJob at a time on an idle scheduler, from the call until the worker has it
+ *     pickup    one EnqueueJob at a time on an idle scheduler, from the call until the worker has
+ * it
  */
 
 #ifndef LOADTESTS_SCHEDULER_LOAD_H_

@@ -13,12 +13,12 @@ static const char schema[] =
     "CREATE INDEX job_state ON job (state, job_id)";
 
 /* X(name, sql) */
-#define STATEMENTS(X)                                                                       \
-    X(begin, "BEGIN IMMEDIATE")                                                             \
-    X(commit, "COMMIT")                                                                     \
-    X(add, "INSERT INTO job VALUES (?1, 'bench', 'noop',"                                   \
+#define STATEMENTS(X)                                                                        \
+    X(begin, "BEGIN IMMEDIATE")                                                              \
+    X(commit, "COMMIT")                                                                      \
+    X(add, "INSERT INTO job VALUES (?1, 'bench', 'noop',"                                    \
            " x'00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff', 1, 0, 0)") \
-    X(start, "UPDATE job SET state = 3, attempt = 1 WHERE job_id = ?1")                     \
+    X(start, "UPDATE job SET state = 3, attempt = 1 WHERE job_id = ?1")                      \
     X(end, "UPDATE job SET state = 4, end_ms = 1 WHERE job_id = ?1 AND attempt = 1")
 
 enum statement {
@@ -31,7 +31,7 @@ struct sqlite_limit {
     sqlite3 *db;
     sqlite3_stmt *statements[N_STATEMENTS];
     int64_t last_id;
-    char *path; /* owned */
+    const char *path; /* arena */
 };
 
 static status failed(struct arena *arena, struct sqlite_limit *self)
@@ -63,9 +63,10 @@ status sqlite_limit_new(struct arena *arena, const char *folder, struct sqlite_l
 {
     struct sqlite_limit *self = calloc(1, sizeof *self);
 
-    if (self == NULL || asprintf(&self->path, "%s/sqlite_limit.db", folder) < 0) {
+    if (self == NULL) {
         abort();
     }
+    self->path = arena_printf(arena, "%s/sqlite_limit.db", folder);
     (void)unlink(self->path);
     status s = prepare(arena, self);
     if (!status_is_ok(s)) {
@@ -86,7 +87,6 @@ void sqlite_limit_free(struct sqlite_limit *self)
     }
     (void)sqlite3_close(self->db); /* the last connection: the log goes with it */
     (void)unlink(self->path);
-    free(self->path);
     free(self);
 }
 

@@ -17,7 +17,8 @@
 
 struct sqlite_limit;
 
-/* A new file in folder.  The caller owns the limit: sqlite_limit_free(), which removes the file. */
+/* A new file in folder, whose path is in arena.  The caller owns the limit: sqlite_limit_free(),
+ * which removes the file. */
 status sqlite_limit_new(struct arena *arena, const char *folder, struct sqlite_limit **ret) NONNULL;
 void sqlite_limit_free(struct sqlite_limit *self);
 
