@@ -204,9 +204,8 @@ static void measure(struct bench *bench, const struct measurement *measurement)
     report(&(struct finding){ .name = measurement->rate_name,
                               .value = (double)measurement->n_events / seconds,
                               .unit = "events/s",
-                              .reference = measurement->bar,
-                              .reference_name = "the bar",
-                              .bar = 1,
+                              .bar = BAR_LEAST,
+                              .bar_at = measurement->bar,
                               .command = command });
     sort_values(bench->ms, (size_t)bench->n_requests);
     report(&(struct finding){ .name = measurement->ack_name,

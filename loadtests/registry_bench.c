@@ -237,8 +237,8 @@ static void measure_changes(struct bench *bench, struct arena *arena)
     report(&(struct finding){ .name = "registry.xds_1000_clients_p99",
                               .value = quantile(ms, CHANGES, 0.99),
                               .unit = "ms",
-                              .bar = 100,
-                              .at_most = true,
+                              .bar = BAR_MOST,
+                              .bar_at = 100,
                               .command = command });
 }
 
@@ -373,8 +373,8 @@ static void measure_receipts(struct channel *channel)
     report(&(struct finding){ .name = "registry.policy_100_leases_p99",
                               .value = quantile(ms, POLICIES, 0.99),
                               .unit = "ms",
-                              .bar = 100,
-                              .at_most = true,
+                              .bar = BAR_MOST,
+                              .bar_at = 100,
                               .command = command });
 }
 
