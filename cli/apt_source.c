@@ -198,20 +198,34 @@ status apt_source_read(struct arena *arena, const char *lists, struct apt_reader
     return status_ok();
 }
 
+/* The first of the folders that has lists. */
+static status read_first(struct arena *arena, const char *const *folders, struct apt_reader *reader,
+                         const char **ret_where)
+{
+    status s = status_ok();
+
+    for (size_t i = 0; folders[i] != NULL; i++) {
+        s = apt_source_read(arena, folders[i], reader);
+        if (status_is_ok(s)) {
+            *ret_where = folders[i];
+            return s;
+        }
+    }
+    return s;
+}
+
 status apt_source_open(struct arena *arena, const char *folder, struct apt_reader **ret_reader,
                        const char **ret_where)
 {
+    const char *given = getenv("WEFT_APT_LISTS");
     const char *own = arena_printf(arena, "%s/lists", folder);
-    status updated = apt_source_update(arena, folder);
+    /* Lists of an earlier time do as well, when there is no network now. */
+    const char *const folders[] = { given != NULL ? given : own,
+                                    given != NULL ? NULL : machine_lists, NULL };
+    status updated = given != NULL ? status_ok() : apt_source_update(arena, folder);
     struct apt_reader *reader = apt_reader_new();
 
-    /* Lists of an earlier time do as well, when there is no network now. */
-    status s = apt_source_read(arena, own, reader);
-    *ret_where = own;
-    if (!status_is_ok(s)) {
-        s = apt_source_read(arena, machine_lists, reader);
-        *ret_where = machine_lists;
-    }
+    status s = read_first(arena, folders, reader, ret_where);
     if (!status_is_ok(s)) {
         apt_reader_free(reader);
         return status_is_ok(updated) ? s : updated;

@@ -2,7 +2,8 @@
  *
  * Many images keep apt's lists without the long texts, or none at all, so we keep lists of our own,
  * below the home: `apt-get update` into them, in English, needs no root and changes nothing of the
- * machine's.  Off line, or where apt cannot, what the machine has is read instead.
+ * machine's.  Off line, or where apt cannot, what the machine has is read instead.  With
+ * WEFT_APT_LISTS in the environment, the lists of that folder are read, and apt is not asked.
  */
 
 #ifndef CLI_APT_SOURCE_H_

@@ -249,8 +249,9 @@ static void kill_search(struct demo *self, const Weft__Scheduler__V1__Job *job)
 {
     struct mesh_status mesh;
 
-    /* Well under way, and once. */
-    if (self->has_killed || job->progress == NULL || job->progress->done < 5000 ||
+    /* Once, and well under way: when a tenth is done. */
+    if (self->has_killed || job->progress == NULL ||
+        job->progress->done * 10 < job->progress->total ||
         !status_is_ok(mesh_status_get(self->invocation->arena, &self->home, &mesh))) {
         return;
     }
