@@ -416,6 +416,52 @@ static struct batch prepare(struct search_engine *engine, struct arena *arena,
     return batch;
 }
 
+static bool is_kept(const struct batch *batch, size_t n_kept, bytes id)
+{
+    for (size_t i = 0; i < n_kept; i++) {
+        const struct write_op *op = &batch->ops[i];
+        if (bytes_compare(op->kind == WRITE_UPSERT ? op->document->id : op->data, id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether just this document is there; when that cannot be told, no. */
+static bool is_there(const struct collection *collection, struct arena *arena,
+                     const struct indexed_document *document)
+{
+    struct source *source = NULL;
+    uint32_t doc = NO_DOC;
+    bytes stored;
+
+    return status_is_ok(collection_find(collection, arena, document->id, &source, &doc)) &&
+           source != NULL && status_is_ok(source_stored(source, arena, doc, &stored)) &&
+           bytes_compare(stored, document->stored) == 0;
+}
+
+/* Takes out what is there already, and so is durable: who publishes everything again each night
+ * costs no log.  What an earlier write of the batch is about stays, for the last one counts. */
+static void drop_unchanged(struct collection *collection, struct arena *arena, struct batch *batch)
+{
+    size_t n = 0;
+
+    if (!status_is_ok(collection_lock_shared(collection, arena))) {
+        return;
+    }
+    for (size_t i = 0; i < batch->n_ops; i++) {
+        const struct write_op *op = &batch->ops[i];
+        if (op->kind == WRITE_UPSERT && is_there(collection, arena, op->document) &&
+            !is_kept(batch, n, op->document->id)) {
+            batch->n_bytes -= op->data.size;
+        } else {
+            batch->ops[n++] = *op;
+        }
+    }
+    batch->n_ops = n;
+    collection_unlock(collection);
+}
+
 static status write_to(struct search_engine *engine, struct arena *arena,
                        struct collection *collection, struct search_write *writes, size_t n_writes)
 {
@@ -426,6 +472,7 @@ static status write_to(struct search_engine *engine, struct arena *arena,
                             "the documents have %zu bytes together, more than %d", batch.n_bytes,
                             MAX_WRITE_BYTES);
     }
+    drop_unchanged(collection, arena, &batch);
     if (batch.n_ops == 0) {
         return status_ok();
     }

@@ -5,6 +5,13 @@
 #include "services/search/search_service.h"
 #include "weft/search/v1/search_service_descriptors.h"
 
+#include <malloc.h>
+
+/* Batches of some megabytes come and go on every worker.  By default malloc learns from them to
+ * keep as much in each thread's heap; with the threshold fixed, such memory is the kernel's again
+ * as soon as it is free. */
+enum { LARGE_BYTES = 256 * 1024 };
+
 int main(void)
 {
     struct arena *arena = arena_new();
@@ -13,6 +20,7 @@ int main(void)
     const char *database = config_text(config, "WEFT_DATABASE", "sqlite:search.db");
     const char *index = config_text(config, "WEFT_SEARCH_INDEX", "index");
     config_check_or_exit(config);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
     struct store *store = member_store_or_exit(mesh, arena, database, search_changes_migrate);
@@ -40,6 +48,7 @@ int main(void)
     mesh_free(mesh);
     search_service_free(service);
     search_changes_reset(&changes);
+    (void)search_engine_flush(engine, arena); /* where it fails, the next start reads the log */
     search_engine_close(engine);
     disk_files_reset(&folder);
     store_close(store);

@@ -363,6 +363,31 @@ static void the_log_is_cut_by_a_flush(void **state)
     assert_int_equal(names.n_names, 0);
 }
 
+static void what_is_there_already_costs_no_log(void **state)
+{
+    struct fixture *f = *state;
+    struct files_names names;
+    struct search_write writes[] = {
+        { .document = document(f, "a", 1) },
+        { .document = document(f, "b", 1) },
+    };
+    struct search_write back_and_forth[] = {
+        { .document = document(f, "a", 2) },
+        { .document = document(f, "a", 1) },
+    };
+
+    assert_status(search_engine_write(f->engine, f->arena, &books, writes, 2), STATUS_OK);
+    assert_status(search_engine_flush(f->engine, f->arena), STATUS_OK);
+    assert_status(search_engine_write(f->engine, f->arena, &books, writes, 2), STATUS_OK);
+    assert_status(writes[1].result, STATUS_OK);
+    assert_status(files_list(&f->files.files, f->arena, "log", &names), STATUS_OK);
+    assert_int_equal(names.n_names, 0);
+    assert_status(search_engine_write(f->engine, f->arena, &books, back_and_forth, 2), STATUS_OK);
+    assert_int_equal(version_of(f, "a"), 1);
+    assert_status(crash(f), STATUS_OK);
+    assert_int_equal(version_of(f, "a"), 1);
+}
+
 /* ---- What goes wrong ---- */
 
 static void a_full_disk_refuses_writes_and_serves_reads(void **state)
@@ -641,6 +666,7 @@ int main(void)
         TEST(a_dropped_collection_leaves_no_files),
         TEST(merges_keep_what_is_alive_and_nothing_else),
         TEST(the_log_is_cut_by_a_flush),
+        TEST(what_is_there_already_costs_no_log),
         TEST(a_full_disk_refuses_writes_and_serves_reads),
         TEST(rot_is_found_and_named),
         TEST(a_segment_that_is_gone_is_named),
