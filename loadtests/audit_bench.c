@@ -162,7 +162,7 @@ static void *call_stream(void *data)
 
     check(pipe_open(channel_peer(channel), &call, &weft__audit__v1__audit_service__descriptor,
                     "StreamEvents", &pipe));
-    while ((bench->n_begun += BATCH) <= bench->n_events) {
+    while (atomic_fetch_add(&bench->n_begun, BATCH) + BATCH <= bench->n_events) {
         send_batch(bench, pipe, arena);
         arena_reset(arena);
     }

@@ -230,6 +230,7 @@ static void a_log_written_by_tessera_verifies(void **state)
 
     if (folder == NULL) {
         skip();
+        return; /* never reached: skip() jumps away */
     }
     assert_status(disk_files_init(&disk, f->arena, folder), STATUS_OK);
     assert_status(note_verifier_parse(f->arena, bytes_of(vkey), &f->log.verifier), STATUS_OK);

@@ -227,6 +227,7 @@ static void run_vectors(struct arena *arena, const char *folder, int want)
 
     if (path == NULL) {
         skip();
+        return; /* never reached: skip() jumps away */
     }
     n_vectors = 0;
     assert_int_equal(nftw(path, run_vector, 8, FTW_PHYS), 0);

@@ -80,6 +80,8 @@ static void extra_data_comes_along(void **state)
 
 #define HASH "rKbDipCvhuX1GZ7g5BBe8sA6BbJ7ja/1nk427v383cs=\n"
 
+static const char hash_and_no_blank_line[] = "c2sp.org/tlog-proof@v1\nindex 1\n" HASH;
+
 static void what_is_no_bundle_is_refused(void **state)
 {
     static const char *const cases[] = {
@@ -92,7 +94,7 @@ static void what_is_no_bundle_is_refused(void **state)
         "c2sp.org/tlog-proof@v1\nextra ?\nindex 1\n\n",
         "c2sp.org/tlog-proof@v1\nextra AAAA\n",
         "c2sp.org/tlog-proof@v1\nindex 1\n",
-        "c2sp.org/tlog-proof@v1\nindex 1\n" HASH,
+        hash_and_no_blank_line,
         "c2sp.org/tlog-proof@v1\nindex 1\nAAAA\n\n",
     };
     struct fixture *f = *state;

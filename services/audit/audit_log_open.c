@@ -60,7 +60,7 @@ static void replay_leaf(struct wal_sink *sink, bytes leaf)
     struct audit_log *log = ((struct replay_sink *)sink)->log;
 
     /* Never more than was admitted, and one batch whose end was not told. */
-    assert(log->n_pending < 2 * AUDIT_LOG_MAX_PENDING_LEAVES);
+    assert(log->n_pending < (size_t)2 * AUDIT_LOG_MAX_PENDING_LEAVES);
     audit_log_add_pending(log, leaf);
     log->n_admitted++;
     log->admitted_bytes += leaf.size;
@@ -82,7 +82,7 @@ static struct audit_log *audit_log_new(const struct audit_log_options *options)
 {
     struct audit_log *log = calloc(1, sizeof *log);
     struct tile_edge *edge = calloc(1, sizeof *edge);
-    struct pending *pending = calloc(2 * AUDIT_LOG_MAX_PENDING_LEAVES, sizeof *pending);
+    struct pending *pending = calloc((size_t)2 * AUDIT_LOG_MAX_PENDING_LEAVES, sizeof *pending);
 
     if (log == NULL || edge == NULL || pending == NULL) {
         abort();

@@ -185,7 +185,9 @@ static const char *without_control(struct arena *arena, const char *text, bool l
     }
     char *copy = arena_strdup(arena, text);
     for (char *at = copy; *at != '\0'; at++) {
-        *at = is_control(*at, lines) ? '?' : *at;
+        if (is_control(*at, lines)) {
+            *at = '?';
+        }
     }
     return copy;
 }

@@ -141,43 +141,39 @@ static status vouch(struct arena *arena, const struct call *call, struct audit_r
     return status_ok();
 }
 
-static status append(const struct audit_service *self, struct arena *arena, const struct call *call,
-                     Weft__Audit__V1__Event *const *messages, size_t n, uint64_t *ret_indices)
+/* Who appends, and where what it takes comes from: a call's arena, or that of a stream's event. */
+struct appender {
+    const struct audit_service *service;
+    const struct call *call;
+    struct arena *arena;
+};
+
+static status append(const struct appender *self, Weft__Audit__V1__Event *const *messages, size_t n,
+                     uint64_t *ret_indices)
 {
-    struct audit_record *events = ARENA_NEW_ARRAY(arena, struct audit_record, n);
+    struct audit_record *events = ARENA_NEW_ARRAY(self->arena, struct audit_record, n);
 
     if (n > AUDIT_ENGINE_MAX_BATCH) {
-        return status_bad_field(arena, "events", "has %zu events, more than %d", n,
+        return status_bad_field(self->arena, "events", "has %zu events, more than %d", n,
                                 AUDIT_ENGINE_MAX_BATCH);
     }
     for (size_t i = 0; i < n; i++) {
-        TRY(audit_event_of_message(arena, messages[i], now_ms(self), &events[i]));
-        TRY(vouch(arena, call, &events[i]));
+        TRY(audit_event_of_message(self->arena, messages[i], now_ms(self->service), &events[i]));
+        TRY(vouch(self->arena, self->call, &events[i]));
     }
     return n == 0 ? status_ok()
-                  : audit_engine_append(self->options.engine, arena, events, n, ret_indices);
+                  : audit_engine_append(self->service->options.engine, self->arena, events, n,
+                                        ret_indices);
 }
 
-static status append_event(struct call *call, const Weft__Audit__V1__AppendEventRequest *request,
-                           Weft__Audit__V1__AppendEventResponse *response)
+/* The indices as the API has them. */
+static status append_all(const struct appender *self, Weft__Audit__V1__Event *const *messages,
+                         size_t n, int64_t **ret_indices)
 {
-    uint64_t index;
+    uint64_t *indices = ARENA_NEW_ARRAY(self->arena, uint64_t, n);
+    int64_t *numbers = ARENA_NEW_ARRAY(self->arena, int64_t, n);
 
-    assert(call->thread == HANDLER_WORKER);
-    TRY(append(call->service, call->arena, call, &request->event, 1, &index));
-    response->index = (int64_t)index;
-    return status_ok();
-}
-
-/* Appends, and gives back the indices as the API has them. */
-static status append_all(const struct audit_service *self, struct arena *arena,
-                         const struct call *call, Weft__Audit__V1__Event *const *messages, size_t n,
-                         int64_t **ret_indices)
-{
-    uint64_t *indices = ARENA_NEW_ARRAY(arena, uint64_t, n);
-    int64_t *numbers = ARENA_NEW_ARRAY(arena, int64_t, n);
-
-    TRY(append(self, arena, call, messages, n, indices));
+    TRY(append(self, messages, n, indices));
     for (size_t i = 0; i < n; i++) {
         numbers[i] = (int64_t)indices[i];
     }
@@ -185,13 +181,30 @@ static status append_all(const struct audit_service *self, struct arena *arena,
     return status_ok();
 }
 
+static struct appender appender_of(const struct call *call)
+{
+    assert(call->thread == HANDLER_WORKER);
+    return (struct appender){ .service = call->service, .call = call, .arena = call->arena };
+}
+
+static status append_event(struct call *call, const Weft__Audit__V1__AppendEventRequest *request,
+                           Weft__Audit__V1__AppendEventResponse *response)
+{
+    const struct appender appender = appender_of(call);
+    uint64_t index;
+
+    TRY(append(&appender, &request->event, 1, &index));
+    response->index = (int64_t)index;
+    return status_ok();
+}
+
 static status append_events(struct call *call, const Weft__Audit__V1__AppendEventsRequest *request,
                             Weft__Audit__V1__AppendEventsResponse *response)
 {
-    assert(call->thread == HANDLER_WORKER);
+    const struct appender appender = appender_of(call);
+
     response->n_indices = request->n_events;
-    return append_all(call->service, call->arena, call, request->events, request->n_events,
-                      &response->indices);
+    return append_all(&appender, request->events, request->n_events, &response->indices);
 }
 
 /* ---- Appending as a stream: one answer for each request ---- */
@@ -206,6 +219,7 @@ static status stream_events_open(struct stream *stream, void *service, void **re
 static status stream_events_message(struct stream *stream, void *state,
                                     const Weft__Audit__V1__StreamEventsRequest *request)
 {
+    const struct appender appender = { state, stream_call(stream), stream_event_arena(stream) };
     Weft__Audit__V1__StreamEventsResponse response;
 
     if (request == NULL) {
@@ -213,8 +227,7 @@ static status stream_events_message(struct stream *stream, void *state,
         return status_ok();
     }
     weft__audit__v1__stream_events_response__init(&response);
-    TRY(append_all(state, stream_event_arena(stream), stream_call(stream), request->events,
-                   request->n_events, &response.indices));
+    TRY(append_all(&appender, request->events, request->n_events, &response.indices));
     response.n_indices = request->n_events;
     return stream_send(stream, &response.base);
 }
@@ -240,7 +253,7 @@ static status get_event(struct call *call, const Weft__Audit__V1__GetEventReques
 {
     const struct principal *principal = call->principal;
     const char *tenant_id = reads_everything(principal) ? NULL : principal->tenant_id;
-    struct audit_proof proof;
+    struct audit_proof proof = { 0 };
 
     if (!audit_record_id_is_valid(request->event_id)) {
         return status_bad_field(call->arena, "event_id", "'%.64s' is not well formed",
@@ -331,8 +344,8 @@ static status query_of(struct call *call, const Weft__Audit__V1__ListEventsReque
 static status list_events(struct call *call, const Weft__Audit__V1__ListEventsRequest *request,
                           Weft__Audit__V1__ListEventsResponse *response)
 {
-    struct audit_query query;
-    struct audit_list list;
+    struct audit_query query = { 0 };
+    struct audit_list list = { 0 };
 
     TRY(query_of(call, request, &query));
     TRY(audit_engine_list(engine_of(call), call->arena, &query, &list));
