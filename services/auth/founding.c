@@ -64,6 +64,17 @@ status founding_read_pepper(const struct founding *self, struct arena *arena,
 
 /* ---- The administrator ---- */
 
+status founding_open_folder(struct arena *arena, const char *path, struct disk_files *ret_folder,
+                            const char **ret_name)
+{
+    const char *slash = strrchr(path, '/');
+
+    *ret_name = slash == NULL ? path : slash + 1;
+    return disk_files_init(
+        ret_folder, arena,
+        slash == NULL ? "." : arena_printf(arena, "%.*s", (int)(slash - path + 1), path));
+}
+
 /* The account, its key and what tells of them: one write. */
 static void add_administrator(const struct founding *self, struct store_write *write,
                               const struct account_record *account, const struct key_record *key,
@@ -81,20 +92,6 @@ static void add_administrator(const struct founding *self, struct store_write *w
     auth_store_insert_key(write, key, 1);
     auth_store_set_number(write, FOUNDED_NUMBER, 0, 1);
     outbox_write(write, &event);
-}
-
-static status write_credential(struct arena *arena, const char *path, const char *secret)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    const char *folder =
-        slash == NULL ? "." : arena_printf(arena, "%.*s", (int)(slash - path + 1), path);
-    struct disk_files files;
-
-    TRY(disk_files_init(&files, arena, folder));
-    status s = files_replace(&files.files, arena, name, bytes_of(secret));
-    disk_files_reset(&files);
-    return s;
 }
 
 static status make_administrator(const struct founding *self, struct arena *arena,
@@ -123,7 +120,7 @@ static status make_administrator(const struct founding *self, struct arena *aren
         .create_time_ms = now_ms,
     };
 
-    TRY(write_credential(arena, credential->path, secret));
+    TRY(files_replace(credential->files, arena, credential->name, bytes_of(secret)));
     add_administrator(self, write, &account, &key, credential->spiffe_id);
     return store_commit(self->store, arena, write);
 }

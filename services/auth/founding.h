@@ -43,9 +43,15 @@ status founding_next_epoch(const struct founding *founding, struct arena *arena,
 status founding_read_pepper(const struct founding *founding, struct arena *arena,
                             struct api_key_pepper *ret_pepper) NONNULL;
 
+/* The folder of a path, "administrator.key" or "/etc/weft/administrator.key", which is made when
+ * there is none; and the name in it.  The caller owns the folder: disk_files_reset(). */
+status founding_open_folder(struct arena *arena, const char *path, struct disk_files *ret_folder,
+                            const char **ret_name) NONNULL;
+
 /* Makes the administrator and writes its key to a file of mode 0600, unless it was made before. */
 struct founding_credential {
-    const char *path; /* of the file: "administrator.key", "/etc/weft/administrator.key" */
+    struct files *files; /* where the file goes */
+    const char *name;
     const struct api_key_pepper *pepper;
     const char *spiffe_id; /* ours: who does it, for the audit */
 };

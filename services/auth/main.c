@@ -49,13 +49,18 @@ int main(void)
         .clock = &system_clock,
         .random = &system_random,
     };
+    struct disk_files credential_folder;
+    const char *credential_name;
     struct api_key_pepper pepper;
     uint32_t epoch;
+    mesh_or_exit(
+        mesh, founding_open_folder(arena, credential_file, &credential_folder, &credential_name));
     mesh_or_exit(mesh, founding_next_epoch(&founding, arena, &epoch));
     mesh_or_exit(mesh, founding_read_pepper(&founding, arena, &pepper));
     mesh_or_exit(mesh, founding_make_administrator(&founding, arena,
                                                    &(struct founding_credential){
-                                                       .path = credential_file,
+                                                       .files = &credential_folder.files,
+                                                       .name = credential_name,
                                                        .pepper = &pepper,
                                                        .spiffe_id = mesh_spiffe_id(mesh),
                                                    }));
@@ -114,6 +119,7 @@ int main(void)
     points_free(points);
     signing_keys_free(keys);
     store_close(store);
+    disk_files_reset(&credential_folder);
     disk_files_reset(&folder);
     lock_file_release(&lock);
     arena_free(arena);
