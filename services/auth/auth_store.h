@@ -128,7 +128,7 @@ status auth_store_scan_standings(struct store *store, struct arena *arena, const
 status auth_store_get_number(struct store *store, struct arena *arena, const char *name,
                              int64_t *ret_number) NONNULL;
 
-/* ---- Changing; the records' texts are borrowed until the commit ---- */
+/* ---- Changing; records and their texts are borrowed until the commit ---- */
 
 /* The commit is ALREADY_EXISTS when there is one of that id, and RESOURCE_EXHAUSTED when the
  * tenant has max_accounts. */

@@ -133,9 +133,10 @@ static void all_there_is_is_loaded(void **state)
     for (int i = 0; i < MANY; i++) {
         struct account_record record =
             account(arena_printf(f->arena, "t%d", i / 7), arena_printf(f->arena, "a%d", i), "u");
-        struct key_record made = key(arena_printf(f->arena, "k%d", i), &record);
+        struct key_record *made = ARENA_NEW(f->arena, struct key_record);
+        *made = key(arena_printf(f->arena, "k%d", i), &record);
         auth_store_insert_account(write, &record, MANY);
-        auth_store_insert_key(write, &made, 1);
+        auth_store_insert_key(write, made, 1);
     }
     assert_status(store_commit(&f->store.store, f->arena, write), STATUS_OK);
     (void)feed_revoke(f->feed, "tenant:t1:sa:a7", 12345, 1800000000000);
