@@ -79,7 +79,7 @@ static void full_tiles_come_from_every_level(void **state)
     struct fixture *f = *state;
     struct tile last = { 0 };
 
-    for (uint64_t n = 0; n < TILE_WIDTH * TILE_WIDTH; n++) {
+    for (uint64_t n = 0; n < (uint64_t)TILE_WIDTH * TILE_WIDTH; n++) {
         struct noting_sink sink = { .sink = { .full = note } };
         assert_status(tile_edge_add(f->edge, f->arena, &f->leaves[0], &sink.sink), STATUS_OK);
         if (sink.n > 0) {

@@ -227,7 +227,7 @@ static void nothing_answered_is_lost_when_the_process_is_killed(void **state)
         check_files(f, seen);
         close_engine(f);
     }
-    assert_true(f->n_acknowledged > ROUNDS * MIN_LIFE);
+    assert_true(f->n_acknowledged > (size_t)ROUNDS * MIN_LIFE);
 }
 
 static int set_up(void **state)

@@ -1,6 +1,7 @@
 #include "services/audit/audit_log.h"
 
 #include "libs/base/text.h"
+#include "libs/obs/metrics.h"
 #include "libs/tlog/tile.h"
 #include "services/audit/audit_log_internal.h"
 #include "services/audit/tile_writer.h"
@@ -56,6 +57,7 @@ void audit_log_add_pending(struct audit_log *log, bytes leaf)
         .size = leaf.size,
         .since_us = clock_monotonic_us(log->clock),
     };
+    gauge_set(GAUGE_audit_pending, (int64_t)log->n_pending);
 }
 
 void audit_log_drop_pending(struct audit_log *log, size_t n)
@@ -67,6 +69,7 @@ void audit_log_drop_pending(struct audit_log *log, size_t n)
     log->n_admitted -= n;
     log->n_pending -= n;
     memmove(log->pending, log->pending + n, log->n_pending * sizeof *log->pending);
+    gauge_set(GAUGE_audit_pending, (int64_t)log->n_pending);
 }
 
 /* ---- Integration ---- */
@@ -139,6 +142,7 @@ static status integrate_some(struct audit_log *log, struct arena *arena, size_t 
     if (n == 0) {
         return status_ok();
     }
+    int64_t start_us = clock_monotonic_us(log->clock);
     TRY(check_alone(log, arena));
     *edge = *log->edge;
     TRY(tile_writer_add(log->files, arena, edge, leaves, n));
@@ -149,6 +153,7 @@ static status integrate_some(struct audit_log *log, struct arena *arena, size_t 
     audit_log_drop_pending(log, n);
     log->recovering = log->recovering && log->n_pending > 0;
     unlock(log);
+    histogram_record(HISTOGRAM_audit_integrate, clock_monotonic_us(log->clock) - start_us);
     /* What stays of these is found at the next time, or does no harm. */
     (void)wal_drop(log->files, arena, edge->size);
     tile_writer_remove_partials(log->files, arena, old_size, edge->size);
@@ -238,6 +243,7 @@ static void finish_units(struct audit_log *log, struct unit *units, status s)
             for (size_t i = 0; i < unit->n_leaves; i++) {
                 audit_log_add_pending(log, unit->leaves[i]);
             }
+            counter_add(COUNTER_audit_entries, unit->n_leaves);
         } else {
             log->n_admitted -= unit->n_leaves;
             log->admitted_bytes -= bytes_in(unit->leaves, unit->n_leaves);
@@ -261,7 +267,9 @@ static void lead(struct audit_log *log)
         log->rotate = false;
     }
     unlock(log);
+    int64_t start_us = clock_monotonic_us(log->clock);
     status s = wal_append(&log->wal, arena, first, text_bytes(&batch));
+    histogram_record(HISTOGRAM_audit_commit, clock_monotonic_us(log->clock) - start_us);
     lock(log);
     finish_units(log, units, s);
     log->leading = false;

@@ -2,6 +2,7 @@
 
 #include "libs/base/map.h"
 #include "libs/base/text.h"
+#include "libs/obs/metrics.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -96,6 +97,7 @@ static void unlist(struct sent_events *self, struct sent *sent)
 {
     (void)map_remove_bytes(&self->by_name, name_of(sent));
     self->n--;
+    gauge_set(GAUGE_audit_unindexed, (int64_t)self->n);
     let_go(sent);
 }
 
@@ -136,8 +138,25 @@ bool sent_events_claim(struct sent_events *self, const struct audit_event_name *
         sent->holders++;
         ret_sent[i] = sent;
     }
+    gauge_set(GAUGE_audit_unindexed, (int64_t)self->n);
     unlock(self);
     return room;
+}
+
+bool sent_events_find(struct sent_events *self, const struct audit_event_name *name,
+                      uint64_t *ret_index)
+{
+    struct sent *key = sent_new(name);
+
+    lock(self);
+    const struct sent *sent = map_get_bytes(&self->by_name, name_of(key));
+    bool found = sent != NULL && sent->state == SENT_DONE;
+    if (found) {
+        *ret_index = sent->index;
+    }
+    unlock(self);
+    free_sent(key);
+    return found;
 }
 
 /* ---- Ends ---- */

@@ -39,6 +39,10 @@ void sent_events_free(struct sent_events *self);
 bool sent_events_claim(struct sent_events *self, const struct audit_event_name *names, size_t n,
                        struct sent **ret_sent, bool *ret_mine) NONNULL;
 
+/* The index of an event that was appended and is still held. */
+bool sent_events_find(struct sent_events *self, const struct audit_event_name *name,
+                      uint64_t *ret_index) NONNULL;
+
 /* Of the caller's own. */
 void sent_events_found(struct sent_events *self, struct sent *sent, uint64_t index) NONNULL;
 void sent_events_failed(struct sent_events *self, struct sent *sent, status why) NONNULL;

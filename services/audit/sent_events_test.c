@@ -77,6 +77,23 @@ static void the_first_to_send_an_event_owns_it(void **state)
     assert_int_equal(result(f, claim(f, "a", false)), 10); /* until the index has it */
 }
 
+static void what_was_appended_is_found_before_the_index_has_it(void **state)
+{
+    static const struct audit_event_name name = { "acme", "a" };
+    struct fixture *f = *state;
+    uint64_t index = 0;
+
+    assert_false(sent_events_find(f->sent, &name, &index));
+    struct sent *sent = claim(f, "a", true);
+    assert_false(sent_events_find(f->sent, &name, &index));
+    append(f, sent, 10);
+    assert_true(sent_events_find(f->sent, &name, &index));
+    assert_int_equal(index, 10);
+    (void)result(f, sent);
+    sent_events_indexed(f->sent, 1);
+    assert_false(sent_events_find(f->sent, &name, &index));
+}
+
 static void what_failed_may_be_sent_again(void **state)
 {
     struct fixture *f = *state;
@@ -171,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_first_to_send_an_event_owns_it),
+        TEST(what_was_appended_is_found_before_the_index_has_it),
         TEST(what_failed_may_be_sent_again),
         TEST(rows_come_in_the_order_of_the_log),
         TEST(there_is_room_for_so_many_and_all_or_none_are_taken),
