@@ -41,7 +41,7 @@ struct agent {
     struct entries *entries;
     struct svids *svids;
     struct last_good *last_good;
-    struct workload_service *workloads;
+    struct workload_service *_Atomic workloads; /* entries may come before it is there */
     struct ads_proxy *proxy;
     struct server *server;
 };
@@ -158,8 +158,10 @@ static void entries_changed(void *data)
 {
     struct agent *self = data;
 
-    if (self->workloads != NULL) {
-        workload_service_changed(self->workloads);
+    struct workload_service *workloads = self->workloads;
+
+    if (workloads != NULL) {
+        workload_service_changed(workloads);
     }
 }
 

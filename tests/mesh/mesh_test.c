@@ -34,6 +34,15 @@ const char *__lsan_default_suppressions(void)
 PEER_DECLARE(ECHO_PEER_METHODS);
 PEER_DEFINE(weft__testing__v1__echo_service__descriptor, ECHO_PEER_METHODS);
 
+/* How long an unknown name may take; ThreadSanitizer is ten times slower.  It also keeps a signal
+ * back for as long as the thread that got it is inside libgrpc, which may be for ever: programs
+ * under it cannot be told to end. */
+#ifdef __SANITIZE_THREAD__
+enum { UNKNOWN_MS = 1000, TAKES_SIGNALS = 0 };
+#else
+enum { UNKNOWN_MS = 100, TAKES_SIGNALS = 1 };
+#endif
+
 enum { PATIENCE_MS = 20000 };
 
 struct fixture {
@@ -81,11 +90,36 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+enum { MAX_ENVIRONMENT = 16 };
+
+/* What this test was told of sanitizers goes for the programs as well. */
+static const char *const *with_sanitizers(const char *const *environment)
+{
+    static const char *const names[] = { "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS" };
+    const char **all = ARENA_NEW_ARRAY(f.arena, const char *, MAX_ENVIRONMENT);
+    size_t n = 0;
+
+    for (; environment[n] != NULL; n++) {
+        all[n] = environment[n];
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (getenv(names[i]) != NULL) {
+            all[n++] = arena_printf(f.arena, "%s=%s", names[i], getenv(names[i]));
+        }
+    }
+    assert_true(n < MAX_ENVIRONMENT);
+    return all;
+}
+
 /* Runs a program in a folder of its own, its output in FOLDER/log.  Its first argument is its
  * name. */
 static pid_t run(const char *name, const char *program, const char *const *environment)
 {
     const char *folder = in_folder(name);
+    union {
+        const char *const *in;
+        char *const *out;
+    } variables = { .in = with_sanitizers(environment) };
     pid_t pid = fork();
 
     assert_true(pid >= 0);
@@ -98,10 +132,6 @@ static pid_t run(const char *name, const char *program, const char *const *envir
     }
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
-    union {
-        const char *const *in;
-        char *const *out;
-    } variables = { .in = environment };
     (void)execle(program, program, name, NULL, variables.out);
     _exit(127);
 }
@@ -149,20 +179,29 @@ static void wait_for_file(const char *path)
     }
 }
 
-static void kill_program(pid_t *pid)
+/* It must have been running until now: a sanitizer ends what it finds fault with. */
+static void kill_program(pid_t *pid, const char *name)
 {
-    if (*pid > 0) {
-        (void)kill(*pid, SIGKILL);
-        (void)waitpid(*pid, NULL, 0);
-        *pid = 0;
+    int result = 0;
+
+    if (waitpid(*pid, &result, WNOHANG) != 0) {
+        (void)system(arena_printf(f.arena, "cat %s/log", in_folder(name)));
+        fail_msg("the %s had ended, with %d", name, result);
     }
+    (void)kill(*pid, SIGKILL);
+    (void)waitpid(*pid, NULL, 0);
+    *pid = 0;
 }
 
-/* What ends otherwise than well has left something behind: AddressSanitizer says so. */
+/* What ends otherwise than well has left something behind. */
 static void end_program(pid_t *pid, const char *name)
 {
     int result = 0;
 
+    if (!TAKES_SIGNALS) {
+        kill_program(pid, name);
+        return;
+    }
     (void)kill(*pid, SIGTERM);
     assert_int_equal(waitpid(*pid, &result, 0), *pid);
     *pid = 0;
@@ -319,7 +358,7 @@ static void an_unknown_name_fails_at_once_and_is_in_the_message(void **state)
     status s = call_by_name(&call, "tenent", &ms);
     assert_int_equal(s.code, STATUS_UNAVAILABLE);
     assert_non_null(strstr(s.message, "tenent"));
-    if (ms >= 100) {
+    if (ms >= UNKNOWN_MS) {
         fail_msg("it took %lld ms: %s", (long long)ms, s.message);
     }
     arena_free(arena);
@@ -332,7 +371,7 @@ static void while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_to
 
     (void)state;
     wait_for_service("tenant");
-    kill_program(&f.registry);
+    kill_program(&f.registry, "registry");
     for (int i = 0; i < 20; i++) {
         struct call call = call_of_process(arena);
         assert_status(call_by_name(&call, "tenant", &ms), STATUS_OK);
@@ -410,6 +449,9 @@ static void a_member_that_is_told_to_end_takes_no_call_with_it(void **state)
     struct caller callers[N_CALLERS];
 
     (void)state;
+    if (!TAKES_SIGNALS) {
+        skip();
+    }
     wait_for_service("tenant");
     (void)usleep(500000); /* both members are there */
     start_calling(callers);
@@ -429,7 +471,7 @@ static void a_member_that_dies_is_gone_within_a_moment(void **state)
     wait_for_service("tenant");
     start_calling(callers);
     (void)usleep(50000);
-    kill_program(&f.members[0]);
+    kill_program(&f.members[0], "tenant-1");
     (void)usleep(200000);
     int n_failed = stop_calling(callers); /* those under way, one for each caller at most */
     assert_true(n_failed <= N_CALLERS);
