@@ -247,11 +247,12 @@ static uint32_t next_candidate(const struct leg *leg)
 /* Scores the candidate, and gives up as soon as what is left cannot be enough. */
 static status score_candidate(struct leg *leg, uint32_t doc)
 {
-    double worths[MAX_QUERY_TERMS] = { 0 };
+    double worths[MAX_QUERY_TERMS];
     double threshold = top_hits_threshold(leg->hits);
     double sum = 0;
     bool worse = false;
 
+    memset(worths, 0, leg->ranking->query->n_terms * sizeof worths[0]);
     for (size_t i = leg->n_ranked; i-- > 0;) {
         struct leg_term *term = leg->ranked[i];
         if (i < leg->first) {
@@ -264,6 +265,9 @@ static status score_candidate(struct leg *leg, uint32_t doc)
             worths[term->term] = worth(leg, term);
             sum += worths[term->term];
         }
+    }
+    if (sum * ROUNDING < threshold) {
+        return status_ok();
     }
     double score = ranking_score(leg->ranking, worths);
     if (score < threshold || !has_phrases(leg, doc)) {

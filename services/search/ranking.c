@@ -2,12 +2,6 @@
 
 #include <math.h>
 
-/* Found by trying on Cranfield, SciFact and Debian's package descriptions; README.md has the
- * figures. */
-static const double K1 = 2;
-static const double B = 0.75;
-static const double COVERAGE = 0.25;
-
 /* ---- Statistics ---- */
 
 /* How long a field is on average, where it is there. */
@@ -31,12 +25,15 @@ static status average_length(const struct ranking *ranking, struct arena *arena,
 static status find_fields(struct ranking *ranking, struct arena *arena,
                           const struct search_schema *schema)
 {
+    double length = 0;
+
     for (size_t i = 0; i < schema->n_fields; i++) {
         if (schema->fields[i].kind == FIELD_TEXT) {
             struct ranked_field *field = &ranking->fields[ranking->n_fields++];
             field->place = i;
             field->weight = (double)schema->fields[i].weight;
-            TRY(average_length(ranking, arena, i, &field->average_length));
+            TRY(average_length(ranking, arena, i, &length));
+            field->per_word = RANKING_B / length;
         }
     }
     return status_ok();
@@ -96,21 +93,6 @@ status ranking_make(struct arena *arena, const struct search_schema *schema,
 
 /* ---- Scores ---- */
 
-double ranking_count(const struct ranked_field *field, double count, double length)
-{
-    return field->weight * count / (1 - B + B * length / field->average_length);
-}
-
-double ranking_worth(const struct ranking *ranking, size_t term, double tf)
-{
-    return ranking->idf[term] * tf * (K1 + 1) / (tf + K1);
-}
-
-double ranking_limit(const struct ranking *ranking, size_t term)
-{
-    return ranking->idf[term] * (K1 + 1);
-}
-
 double ranking_score(const struct ranking *ranking, const double *worths)
 {
     double sum = 0;
@@ -120,5 +102,5 @@ double ranking_score(const struct ranking *ranking, const double *worths)
         sum += worths[t];
         there += worths[t] > 0 ? ranking->idf[t] : 0;
     }
-    return there > 0 ? sum * pow(there / ranking->whole, COVERAGE) : 0;
+    return there > 0 ? sum * pow(there / ranking->whole, RANKING_COVERAGE) : 0;
 }

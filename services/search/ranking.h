@@ -25,10 +25,16 @@
 #include "services/search/query_text.h"
 #include "services/search/source.h"
 
+/* Found by trying on Cranfield, SciFact and Debian's package descriptions; README.md has the
+ * figures. */
+static const double RANKING_K1 = 2;
+static const double RANKING_B = 0.75;
+static const double RANKING_COVERAGE = 0.25;
+
 struct ranked_field {
     size_t place; /* in the schema */
     double weight;
-    double average_length;
+    double per_word; /* B / average length */
 };
 
 struct ranking {
@@ -54,11 +60,19 @@ static inline const struct list *ranking_list(const struct ranking *ranking, siz
 }
 
 /* What so many of a word in a field of that length add to tf. */
-double ranking_count(const struct ranked_field *field, double count, double length) NONNULL;
-/* A word's worth; never more than ranking_limit() of it. */
-double ranking_worth(const struct ranking *ranking, size_t term, double tf) NONNULL;
-double ranking_limit(const struct ranking *ranking, size_t term) NONNULL;
-/* The score, of each term's worth; 0 for those that the document has not. */
+static inline double ranking_count(const struct ranked_field *field, double count, double length)
+{
+    return field->weight * count / (1 - RANKING_B + field->per_word * length);
+}
+
+/* A word's worth. */
+static inline double ranking_worth(const struct ranking *ranking, size_t term, double tf)
+{
+    return ranking->idf[term] * tf * (RANKING_K1 + 1) / (tf + RANKING_K1);
+}
+
+/* The score, of each term's worth; 0 for those that the document has not.  Never more than their
+ * sum. */
 double ranking_score(const struct ranking *ranking, const double *worths) NONNULL;
 
 #endif
