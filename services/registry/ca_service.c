@@ -95,7 +95,7 @@ static status attest_agent(struct call *call, const Weft__Registry__V1__AttestAg
 {
     const struct ca_service *self = call->service;
     struct store_write *write = store_write_new(call->arena);
-    struct ca_svid svid;
+    struct ca_svid svid = { .serial = "" };
 
     TRY(admit(call, write, request, &svid));
     write_audit(write, call, "agent.attest", arena_printf(call->arena, "agent:%s", svid.id.text),

@@ -195,14 +195,13 @@ const char *instance_health_name(enum instance_health health)
 
 bool instance_is_usable(const struct instance *instance)
 {
-    switch (instance->health) {
-#define X(name, usable)   \
-    case INSTANCE_##name: \
-        return usable;
+    static const bool usable_by_health[] = {
+#define X(name, usable) [INSTANCE_##name] = (usable),
         INSTANCE_HEALTHS(X)
 #undef X
-    }
-    return false;
+    };
+
+    return usable_by_health[instance->health];
 }
 
 bool locality_equal(const struct locality *a, const struct locality *b)

@@ -220,8 +220,8 @@ static status list_xds_clients(struct call *call,
 {
     const struct registry_service *self = call->service;
     const struct ads_listed *clients;
-    uint64_t after;
-    size_t limit;
+    uint64_t after = 0;
+    size_t limit = 0;
 
     TRY(check_page_size(call, request->page_size, &limit));
     TRY(parse_serial(call, request->page_token, &after));
@@ -315,7 +315,7 @@ static status update_policy(struct call *call,
     struct store_write *write = store_write_new(call->arena);
     int64_t timeout_ms =
         request->timeout_ms != 0 ? request->timeout_ms : DEFAULT_RECEIPT_TIMEOUT_MS;
-    uint64_t revision;
+    uint64_t revision = 0;
 
     TRY(check_update(call, request, &revision));
     bytes packed = policy_pack(call->arena, request->policy, revision);
