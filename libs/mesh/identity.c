@@ -5,10 +5,14 @@
 #include "libs/crypto/x509.h"
 #include "spiffe/workload/workload.pb-c.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAX_ID_BYTES = 2048 };
 
@@ -56,6 +60,16 @@ static void set(struct identity *self, const char *spiffe_id, status s)
     pthread_mutex_unlock(&self->lock);
 }
 
+/* A descriptor that holds the lock until it is closed; -1 when there is none to hold. */
+static int take_lock(const char *path)
+{
+    int fd = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+    }
+    return fd;
+}
+
 static status on_message(struct stream *stream, void *state, const ProtobufCMessage *message)
 {
     struct identity *self = state;
@@ -66,8 +80,12 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
         return status_error(arena, STATUS_UNAVAILABLE, "the agent has no identity for us");
     }
     const X509SVID *svid = response->svids[0];
+    int lock = take_lock(self->options.lock_file);
     status s = identity_write(self->options.files, arena, bytes_in(svid->x509_svid),
                               bytes_in(svid->x509_svid_key), bytes_in(svid->bundle));
+    if (lock >= 0) {
+        (void)close(lock);
+    }
     set(self, svid->spiffe_id, s);
     LOG(self->options.log, status_is_ok(s) ? LEVEL_INFO : LEVEL_ERROR, NULL, "identity",
         log_text("spiffe_id", svid->spiffe_id), log_text("error", s.message));

@@ -30,6 +30,9 @@ struct identity_options {
     const struct clock *clock;          /* required; borrowed */
     const struct random_source *random; /* required; borrowed */
     struct log *log;                    /* borrowed; may be NULL */
+    /* Held while the files are written, where several processes of one workload share them, as
+     * command lines do; NULL: they are this process' own.  Borrowed. */
+    const char *lock_file;
 };
 
 #define IDENTITY_SVID_FILE   "svid.pem"

@@ -175,6 +175,11 @@ static void set_bootstrap(struct mesh *self)
     (void)unsetenv("GRPC_XDS_BOOTSTRAP"); /* which would win */
 }
 
+static const char *own_file(struct mesh *self, const char *name)
+{
+    return arena_printf(self->arena, "%s/%s", self->files.root, name);
+}
+
 static status get_identity(struct mesh *self, struct arena *arena, int64_t timeout_ms)
 {
     if (self->options.own_identity) {
@@ -196,15 +201,11 @@ static status get_identity(struct mesh *self, struct arena *arena, int64_t timeo
         .clock = &system_clock,
         .random = &system_random,
         .log = self->log,
+        .lock_file = self->options.is_client ? own_file(self, "lock") : NULL,
     });
     TRY(identity_wait(self->identity, arena, timeout_ms, &self->spiffe_id));
     self->spiffe_id = arena_strdup(self->arena, self->spiffe_id);
     return status_ok();
-}
-
-static const char *own_file(struct mesh *self, const char *name)
-{
-    return arena_printf(self->arena, "%s/%s", self->files.root, name);
 }
 
 static void make_server(struct mesh *self)
