@@ -1,6 +1,7 @@
 /* weft - the command line client: finds the verb, runs it, and says what came of it. */
 
 #include "cli/session.h"
+#include "cli/traces.h"
 #include "cli/verbs.h"
 
 #include <signal.h>
@@ -111,6 +112,10 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
                      invocation.advice != NULL || s.code != STATUS_INVALID_ARGUMENT
                          ? invocation.advice
                          : arena_printf(arena, "weft %s %s", invocation.command, verb->usage));
+    }
+    if (invocation.session != NULL) {
+        session_end_trace(invocation.session);
+        traces_keep(invocation.session, arena, session_trace_id(invocation.session, arena));
     }
     session_free(invocation.session);
     output_free(invocation.output);

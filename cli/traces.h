@@ -12,6 +12,9 @@ struct trace_spans {
     const char *silent; /* services that did not answer, "" when all did; arena */
 };
 
+/* Leaves what we did in a trace for who asks later: `weft trace` in another process. */
+void traces_keep(struct session *session, struct arena *arena, const char *trace_id) NONNULL;
+
 /* trace_id has 32 hex digits.  Asks each service for at most 1,000 spans. */
 void traces_collect(struct session *session, struct arena *arena, const char *trace_id,
                     struct trace_spans *ret) NONNULL;

@@ -4,12 +4,15 @@
 #include "cli/apt_source.h"
 #include "cli/ingest.h"
 #include "cli/package_job.h"
+#include "cli/traces.h"
 #include "cli/verbs.h"
 #include "cli/worker.h"
+#include "libs/base/encoding.h"
 #include "libs/base/text.h"
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 struct apt_worker {
@@ -17,6 +20,7 @@ struct apt_worker {
     struct apt_reader *records;
     struct worker *worker; /* while a job runs */
     size_t n_records;      /* of the job at hand */
+    uint8_t trace_id[TRACE_ID_BYTES];
 };
 
 /* Set by a signal handler, which takes no data along. */
@@ -71,6 +75,7 @@ static status publish(struct apt_worker *self, struct arena *arena,
                       },
                       ret);
     span_end(&span, s.code);
+    memcpy(self->trace_id, span.trace_id, TRACE_ID_BYTES);
     return s;
 }
 
@@ -100,10 +105,17 @@ static status run_job(void *data, struct worker *worker, struct arena *arena,
 static void tell(void *data, const char *what, const char *job_id)
 {
     const struct apt_worker *self = data;
+    struct arena *arena = arena_new();
 
     output_row(self->invocation->output,
                FIELDS(field_text("job_id", job_id), field_text("event", what)));
     output_end(self->invocation->output);
+    /* Only when the report is answered have all spans of the job ended. */
+    if (strcmp(what, "reported") == 0) {
+        const bytes id = { .data = self->trace_id, .size = TRACE_ID_BYTES };
+        traces_keep(self->invocation->session, arena, hex_encode(arena, id));
+    }
+    arena_free(arena);
 }
 
 static status work(struct invocation *invocation, struct apt_worker *self, int64_t max_jobs)
