@@ -30,7 +30,7 @@ struct bitmap bitmap_clone(const struct bitmap *bitmap)
     struct bitmap clone = { .words = NULL };
 
     bitmap_reserve(&clone, bitmap->n_words * 64);
-    if (bitmap->n_words > 0) {
+    if (clone.words != NULL) {
         memcpy(clone.words, bitmap->words, bitmap->n_words * sizeof *clone.words);
     }
     return clone;

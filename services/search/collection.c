@@ -111,25 +111,37 @@ status collection_load(struct segments *segments, struct arena *arena,
     return status_ok();
 }
 
-static status open_part(struct collection *collection, struct arena *arena,
-                        struct collection_part *part)
+/* Reads which of a part's documents are dead. */
+static status read_dead(struct collection *collection, struct arena *arena,
+                        const struct collection_part *part, struct source *source)
 {
     struct extent_view dead;
 
-    if (part->source == NULL) {
-        TRY(part_open(arena, &part->view, &part->source));
-        if (part->dead.segment == 0) {
-            return status_ok();
-        }
-        TRY(segments_use(collection->segments, arena, &part->dead, &dead));
-        status s = part_read_dead(part->source, arena, &dead);
-        segments_release(collection->segments, &part->dead);
-        if (!status_is_ok(s)) {
-            source_free(part->source);
-            part->source = NULL;
-        }
+    if (part->dead.segment == 0) {
+        return status_ok();
+    }
+    TRY(segments_use(collection->segments, arena, &part->dead, &dead));
+    status s = part_read_dead(source, arena, &dead);
+    segments_release(collection->segments, &part->dead);
+    return s;
+}
+
+static status open_part(struct collection *collection, struct arena *arena,
+                        struct collection_part *part)
+{
+    struct source *source = NULL;
+
+    if (part->source != NULL) {
+        return status_ok();
+    }
+    TRY(part_open(arena, &part->view, &source));
+    assert(source != NULL);
+    status s = read_dead(collection, arena, part, source);
+    if (!status_is_ok(s)) {
+        source_free(source);
         return s;
     }
+    part->source = source;
     return status_ok();
 }
 

@@ -105,8 +105,11 @@ static const char *random_query(struct arena *arena, const struct debian_records
     }
     char *query = arena_alloc(arena, end - start + 1);
     for (size_t i = start; i < end; i++) {
-        uint8_t c = text.data[i];
-        query[i - start] = c < 0x80 && c != '"' && c >= ' ' ? (char)c : ' ';
+        char c = (char)text.data[i];
+        query[i - start] = ' ';
+        if (c > ' ' && c != '"') { /* which no byte beyond ASCII is */
+            query[i - start] = c;
+        }
     }
     return strlen(query) > 200 ? "package" : query;
 }

@@ -239,12 +239,13 @@ static void too_much_at_once_is_refused(void **state)
     struct search_write *writes = calloc(MAX_WRITES + 1, sizeof *writes);
     struct document_field large[] = { { .place = FIELD_BODY, .kind = FIELD_TEXT } };
     struct search_document big = { .id = bytes_of("big"), .fields = large, .n_fields = 1 };
-    char *text = malloc(200 * 1024);
+    size_t size = 200000;
+    char *text = malloc(size);
 
     assert_non_null(writes);
     assert_non_null(text);
-    memset(text, 'x', 200 * 1024);
-    large[0].text = (bytes){ (const uint8_t *)text, 200 * 1024 };
+    memset(text, 'x', size);
+    large[0].text = (bytes){ (const uint8_t *)text, size };
     for (size_t i = 0; i <= MAX_WRITES; i++) {
         writes[i].document = &big;
     }

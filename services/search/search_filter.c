@@ -188,7 +188,7 @@ status search_filter_apply(const struct search_filter *filter, const struct sear
                            const struct source *source, struct arena *arena,
                            struct bitmap *ret_passing)
 {
-    struct bitmap stack[MAX_FILTER_STEPS];
+    struct bitmap stack[MAX_FILTER_STEPS] = { { 0 } };
     size_t depth = 0;
 
     for (size_t i = 0; i < filter->n_steps; i++) {

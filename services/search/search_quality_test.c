@@ -182,9 +182,9 @@ static void add_cranfield_documents(struct fixture *f)
     bytes rest = read_data(f, "cranfield/cran.all.1400.xml");
 
     for (bytes document; next_element(&rest, "doc", &document);) {
-        bytes id;
-        bytes title;
-        bytes text;
+        bytes id = { 0 };
+        bytes title = { 0 };
+        bytes text = { 0 };
         assert_true(next_element(&document, "docno", &id));
         assert_true(next_element(&document, "title", &title));
         assert_true(next_element(&document, "text", &text));
@@ -304,7 +304,7 @@ static void add_cited(struct fixture *f, const char *claim, const char *cited)
 static void add_scifact_documents(struct fixture *f, bytes archive)
 {
     bytes rest = unzip(f, archive, "corpus_train.csv");
-    bytes row[CSV_COLUMNS];
+    bytes row[CSV_COLUMNS] = { { 0 } };
 
     (void)next_row(f, &rest, row); /* the names of the columns */
     while (next_row(f, &rest, row)) {
@@ -316,7 +316,7 @@ static void scifact_is_answered_as_well_as_by_fts5(void **state)
 {
     struct fixture *f = *state;
     struct map claims;
-    bytes row[CSV_COLUMNS];
+    bytes row[CSV_COLUMNS] = { { 0 } };
 
     if (test_data(f->arena, "scifact") == NULL) {
         skip();

@@ -130,8 +130,8 @@ static void open_engine(struct fixture *f)
     const struct search_engine_options options = {
         .files = &f->files.files,
         .clock = &system_clock,
-        .memtable_bytes = 64 * 1024,
-        .log_bytes = 256 * 1024,
+        .memtable_bytes = 1 << 16,
+        .log_bytes = 1 << 18,
     };
 
     assert_status(search_engine_open(&options, f->arena, &f->engine), STATUS_OK);
