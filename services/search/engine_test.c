@@ -677,5 +677,5 @@ int main(void)
         TEST(what_a_start_has_read_is_not_lost_later),
     };
 
-    return cmocka_run_group_tests_name("search_engine", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }
