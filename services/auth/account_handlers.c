@@ -74,7 +74,8 @@ static status check_tenant(struct call *call, const char *tenant_id)
     (void)points_await(options->points, call->arena,
                        &(struct points_wait){ .revision = tenant.revision,
                                               .timeout_ms = options->new_tenant_ms,
-                                              .do_not_fence = true });
+                                              .do_not_fence = true,
+                                              .call = call });
     return status_ok();
 }
 
@@ -122,6 +123,8 @@ status create_service_account(struct call *call,
     TRY(check_may_grant(call, &gives));
     TRY(check_tenant(call, request->tenant_id));
     auth_store_insert_account(write, &record, MAX_ACCOUNTS);
+    auth_store_limit_revocations(write, record.tenant_id, record.account_id, now_ms,
+                                 MAX_REVOCATIONS);
     TRY(commit_audited(call, write, &change, record.tenant_id, "service-account.create",
                        directory_subject(call->arena, record.tenant_id, record.account_id)));
     response->service_account = account_message(call->arena, &record);

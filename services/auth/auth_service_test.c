@@ -129,13 +129,13 @@ static void a_change_and_its_event_happen_together(void **state)
     const Weft__Auth__V1__DeleteServiceAccountResponse *deleted;
     const char *token, *last;
 
-    f->store.fail_statement = 3; /* the event */
+    f->store.fail_statement = 4; /* the event */
     assert_status(create_account(f, "acme", "robot", "", ""), STATUS_UNAVAILABLE);
     assert_int_equal(n_events(f, "service-account.create", &last), 0);
     assert_status(create_account(f, "acme", "robot", "", ""), STATUS_OK);
     assert_int_equal(n_events(f, "service-account.create", &last), 1);
     assert_string_equal(last, "acme sa:administrator tenant:acme:sa:robot");
-    f->store.fail_statement = 3;
+    f->store.fail_statement = 5;
     assert_status(create_key(f, "acme", "robot", &key), STATUS_UNAVAILABLE);
     assert_int_equal(n_events(f, "api-key.create", &last), 0);
     key = a_key(f, "acme", "robot");
@@ -271,6 +271,52 @@ static void an_account_has_a_hundred_keys_at_most(void **state)
     assert_status(auth_peer_list_api_keys(f->peer, &f->call, &list, &page), STATUS_OK);
     assert_int_equal(page->n_api_keys, 1);
     assert_status(revoke(f, "acme", page->api_keys[0]->key_id, &revoked), STATUS_OK);
+    assert_status(create_key(f, "acme", "robot", &key), STATUS_OK);
+}
+
+static void what_is_dead_is_forgotten_in_the_end(void **state)
+{
+    struct auth_fixture *f = *state;
+    const struct store_statement query = { .sql = "SELECT count(*) FROM api_key" };
+    const Weft__Auth__V1__CreateApiKeyResponse *key = NULL;
+    const Weft__Auth__V1__RevokeApiKeyResponse *revoked;
+    struct store_rows rows;
+    const char *token;
+
+    assert_status(create_account(f, "acme", "robot", "", ""), STATUS_OK);
+    const Weft__Auth__V1__CreateApiKeyResponse *living = a_key(f, "acme", "robot");
+    for (int i = 0; i < 1005; i++) {
+        f->clock.wall_ms++;
+        key = a_key(f, "acme", "robot");
+        assert_status(revoke(f, "acme", key->api_key->key_id, &revoked), STATUS_OK);
+    }
+    (void)a_key(f, "acme", "robot");
+    assert_status(store_query(&f->store.store, f->call.arena, &query, &rows), STATUS_OK);
+    assert_int_equal(store_int_at(&rows, 0, 0), 1000 + 2);
+    assert_status(exchange(f, living->secret, &token), STATUS_OK);
+}
+
+static void who_revokes_without_end_makes_nothing_new(void **state)
+{
+    struct auth_fixture *f = *state;
+    struct store_write *write = store_write_new(f->call.arena);
+    const Weft__Auth__V1__CreateApiKeyResponse *key;
+
+    assert_status(create_account(f, "acme", "robot", "", ""), STATUS_OK);
+    for (int i = 0; i < 10000; i++) {
+        struct revocation_record *record = ARENA_NEW(f->call.arena, struct revocation_record);
+        *record = (struct revocation_record){
+            .tenant_id = "acme",
+            .subject = arena_printf(f->call.arena, "key:%d", i),
+            .forget_ms = f->clock.wall_ms + 1000,
+        };
+        auth_store_put_revocation(write, record);
+    }
+    assert_status(store_commit(&f->store.store, f->call.arena, write), STATUS_OK);
+    assert_status(create_key(f, "acme", "robot", &key), STATUS_RESOURCE_EXHAUSTED);
+    assert_status(create_account(f, "acme", "other", "", ""), STATUS_RESOURCE_EXHAUSTED);
+    assert_status(create_account(f, "bravo", "other", "", ""), STATUS_OK);
+    f->clock.wall_ms += 1001;
     assert_status(create_key(f, "acme", "robot", &key), STATUS_OK);
 }
 
@@ -586,6 +632,8 @@ int main(void)
         TEST(what_is_wrong_with_a_key_is_not_told_apart),
         TEST(a_key_expires_and_its_token_no_later),
         TEST(an_account_has_a_hundred_keys_at_most),
+        TEST(what_is_dead_is_forgotten_in_the_end),
+        TEST(who_revokes_without_end_makes_nothing_new),
         TEST(a_tenants_keys_are_nobody_elses),
         TEST(the_key_itself_is_nowhere),
         TEST(a_revoked_key_stops_working_everywhere),

@@ -162,6 +162,10 @@ status auth_store_scan_accounts(struct store *store, struct arena *arena, const 
     return read_accounts(store, arena, &query, limit, ret_page);
 }
 
+/* A write asks by what it changes: this changes nothing, and finds the account that was read or
+ * made in the same write, $1 and $2, if what follows is so. */
+#define ONLY_IF "UPDATE service_account SET uid = uid WHERE tenant_id = $1 AND account_id = $2 AND "
+
 void auth_store_insert_account(struct store_write *write, const struct account_record *record,
                                size_t max_accounts)
 {
@@ -179,14 +183,12 @@ void auth_store_insert_account(struct store_write *write, const struct account_r
                                              "tenant '%s' already has a service account '%s'",
                                              record->tenant_id, record->account_id),
                });
-    /* Changes nothing; finds its row unless there are too many. */
     store_write_add(
         write,
         (struct store_statement){
-            .sql = "UPDATE service_account SET uid = $3 WHERE tenant_id = $1 AND account_id = $2"
-                   " AND (SELECT count(*) FROM service_account WHERE tenant_id = $1) <= $4",
+            .sql = ONLY_IF "(SELECT count(*) FROM service_account WHERE tenant_id = $1) <= $3",
             .params = PARAMS(store_text(record->tenant_id), store_text(record->account_id),
-                             store_text(record->uid), store_int((int64_t)max_accounts)),
+                             store_int((int64_t)max_accounts)),
             .expect = EXPECT_ONE,
             .otherwise =
                 status_error(write->arena, STATUS_RESOURCE_EXHAUSTED,
@@ -321,21 +323,35 @@ void auth_store_insert_key(struct store_write *write, const struct key_record *r
                                                   "tenant '%s' has no service account '%s'",
                                                   record->tenant_id, record->account_id),
                     });
-    /* Changes nothing; finds its row unless there are too many. */
     store_write_add(
         write,
         (struct store_statement){
-            .sql = "UPDATE api_key SET revoke_time_ms = 0 WHERE tenant_id = $1 AND key_id = $2"
-                   " AND (SELECT count(*) FROM api_key WHERE tenant_id = $1 AND account_id = $3"
-                   " AND revoke_time_ms = 0 AND (expire_time_ms = 0 OR expire_time_ms > $4)) <= $5",
-            .params = PARAMS(store_text(record->tenant_id), store_text(record->key_id),
-                             store_text(record->account_id), store_int(record->create_time_ms),
-                             store_int((int64_t)max_keys)),
+            .sql = ONLY_IF "(SELECT count(*) FROM api_key WHERE tenant_id = $1"
+                           " AND account_id = $2 AND revoke_time_ms = 0"
+                           " AND (expire_time_ms = 0 OR expire_time_ms > $3)) <= $4",
+            .params = PARAMS(store_text(record->tenant_id), store_text(record->account_id),
+                             store_int(record->create_time_ms), store_int((int64_t)max_keys)),
             .expect = EXPECT_ONE,
             .otherwise =
                 status_error(write->arena, STATUS_RESOURCE_EXHAUSTED,
                              "service account '%s' has %zu keys, which is as many as it may",
                              record->account_id, max_keys),
+        });
+}
+
+void auth_store_forget_keys(struct store_write *write, const struct key_record *record,
+                            size_t n_kept)
+{
+    store_write_add(
+        write,
+        (struct store_statement){
+            .sql = "DELETE FROM api_key WHERE tenant_id = $1 AND account_id = $2"
+                   " AND (revoke_time_ms > 0 OR (expire_time_ms > 0 AND expire_time_ms <= $3))"
+                   " AND create_time_ms < (SELECT create_time_ms FROM api_key"
+                   " WHERE tenant_id = $1 AND account_id = $2"
+                   " ORDER BY create_time_ms DESC LIMIT 1 OFFSET $4)",
+            .params = PARAMS(store_text(record->tenant_id), store_text(record->account_id),
+                             store_int(record->create_time_ms), store_int((int64_t)n_kept)),
         });
 }
 
@@ -381,6 +397,23 @@ status auth_store_scan_revocations(struct store *store, struct arena *arena, int
     }
     *ret_page = (struct revocation_page){ records, n, rows.n_rows > n };
     return status_ok();
+}
+
+void auth_store_limit_revocations(struct store_write *write, const char *tenant_id,
+                                  const char *account_id, int64_t now_ms, size_t max_revocations)
+{
+    store_write_add(
+        write, (struct store_statement){
+                   .sql = ONLY_IF "(SELECT count(*) FROM revocation"
+                                  " WHERE tenant_id = $1 AND forget_ms > $3) < $4",
+                   .params = PARAMS(store_text(tenant_id), store_text(account_id),
+                                    store_int(now_ms), store_int((int64_t)max_revocations)),
+                   .expect = EXPECT_ONE,
+                   .otherwise =
+                       status_error(write->arena, STATUS_RESOURCE_EXHAUSTED,
+                                    "tenant '%s' has revoked %zu keys and accounts within the hour",
+                                    tenant_id, max_revocations),
+               });
 }
 
 void auth_store_put_revocation(struct store_write *write, const struct revocation_record *record)

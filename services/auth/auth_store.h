@@ -141,6 +141,15 @@ void auth_store_delete_account(struct store_write *write, const struct account_r
  * has max_keys that live at the key's create_time_ms. */
 void auth_store_insert_key(struct store_write *write, const struct key_record *record,
                            size_t max_keys) NONNULL;
+/* Of the record's account: those that were revoked or have expired at its create_time_ms, but for
+ * the n_kept newest keys. */
+void auth_store_forget_keys(struct store_write *write, const struct key_record *record,
+                            size_t n_kept) NONNULL;
+/* The commit is RESOURCE_EXHAUSTED when so many of the tenant's revocations are not forgotten.  The
+ * account must be there. */
+void auth_store_limit_revocations(struct store_write *write, const char *tenant_id,
+                                  const char *account_id, int64_t now_ms, size_t max_revocations)
+    NONNULL;
 /* The commit is ABORTED when it has been revoked meanwhile, or is gone. */
 void auth_store_revoke_key(struct store_write *write, const struct key_record *record) NONNULL;
 /* And drops those that were to be forgotten before epoch_ms. */

@@ -8,6 +8,7 @@
 #ifndef SERVICES_AUTH_COMMIT_H_
 #define SERVICES_AUTH_COMMIT_H_
 
+#include "libs/base/arena.h"
 #include "libs/base/attributes.h"
 #include "libs/base/status.h"
 #include "libs/store/store.h"
@@ -16,5 +17,8 @@
  * block.  When the write has not happened neither has apply. */
 status commit_and_apply(struct store *store, const struct store_write *write,
                         void (*apply)(void *data), void *data) NONNULL_ARGS(1, 2, 3);
+
+/* Blocks until apply() of every write that was durable before this was asked has been called. */
+status commit_settle(struct store *store, struct arena *arena) NONNULL;
 
 #endif

@@ -155,12 +155,24 @@ static struct key *make_key(const struct key_record *record, struct account *acc
     return key;
 }
 
+static void drop_expired(struct directory *self, struct account *account, int64_t now_ms)
+{
+    for (struct key *key = account->keys; key != NULL;) {
+        struct key *next = key->next;
+        if (key->expire_time_ms != 0 && key->expire_time_ms <= now_ms) {
+            remove_key(self, key);
+        }
+        key = next;
+    }
+}
+
 void directory_put_key(struct directory *self, const struct key_record *record)
 {
     (void)pthread_rwlock_wrlock(&self->lock);
     struct account *account = find_account(self, record->tenant_id, record->account_id);
     if (account != NULL && strcmp(account->record.uid, record->account_uid) == 0 &&
         map_get(&self->keys, record->key_id) == NULL) {
+        drop_expired(self, account, record->create_time_ms);
         (void)map_put(&self->keys, record->key_id, make_key(record, account));
     }
     (void)pthread_rwlock_unlock(&self->lock);

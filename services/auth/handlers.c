@@ -60,6 +60,7 @@ Weft__Registry__V1__Receipt *await_receipt(struct call *call, const struct chang
                                                      .revision = change->revision,
                                                      .since_us = change->committed_us,
                                                      .timeout_ms = timeout_ms,
+                                                     .call = call,
                                                  });
     Weft__Registry__V1__Receipt *message = ARENA_NEW(call->arena, Weft__Registry__V1__Receipt);
 

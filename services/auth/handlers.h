@@ -24,6 +24,12 @@ static inline const struct auth_service_options *options_of(const struct call *c
 /* The store blocks, so only a WORKER comes by it. */
 struct store *store_of(const struct call *call) NONNULL RETURNS_NONNULL;
 
+enum {
+    /* Of a tenant's, that enforcement points must still know of: each has all of them in memory,
+     * 100 bytes each.  Past it nothing new is made, which is the only thing that can be revoked. */
+    MAX_REVOCATIONS = 10000,
+};
+
 /* NULL for 0. */
 Google__Protobuf__Timestamp *timestamp_message(struct arena *arena, int64_t ms) NONNULL;
 

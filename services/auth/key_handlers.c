@@ -3,11 +3,15 @@
 #include "libs/base/status_details.h"
 #include "libs/base/text.h"
 #include "libs/rpc/message.h"
+#include "services/auth/commit.h"
 #include "services/auth/fields.h"
 #include "services/auth/grants.h"
 #include "services/auth/tokens.h"
 
-enum { MAX_KEYS = 100 }; /* of one account, that live: enough for a rotation on many hosts */
+enum {
+    MAX_KEYS = 100,   /* of one account, that live: enough for a rotation on many hosts */
+    KEPT_KEYS = 1000, /* of one account, in lists: a page of the largest size */
+};
 
 static Weft__Auth__V1__ApiKey *key_message(struct arena *arena, const struct key_record *record)
 {
@@ -83,6 +87,9 @@ status create_api_key(struct call *call, const Weft__Auth__V1__CreateApiKeyReque
     record.account_uid = account.uid;
     record.hash = api_key_hash(options->pepper, bytes_of(secret));
     auth_store_insert_key(write, &record, MAX_KEYS);
+    auth_store_forget_keys(write, &record, KEPT_KEYS);
+    auth_store_limit_revocations(write, record.tenant_id, record.account_id, now_ms,
+                                 MAX_REVOCATIONS);
     struct change change = { .apply = apply_create, .key = &record };
     TRY(commit_audited(call, write, &change, record.tenant_id, "api-key.create",
                        target_of(call->arena, &record)));
@@ -149,14 +156,30 @@ static status revoke(struct call *call, struct key_record *record, struct change
 }
 
 /* Somebody has revoked it before: the newest revision has that, too. */
-static struct change change_of_another(struct call *call)
+static status find_change_of_another(struct call *call, struct change *ret_change)
 {
     const struct auth_service_options *options = options_of(call);
 
-    return (struct change){
+    TRY(commit_settle(store_of(call), call->arena));
+    *ret_change = (struct change){
         .revision = feed_revision(options->feed),
         .committed_us = clock_monotonic_us(options->clock),
     };
+    return status_ok();
+}
+
+/* Revokes the key unless that was done before, or is by somebody else meanwhile. */
+static status revoke_once(struct call *call, struct key_record *record, struct change *ret_change)
+{
+    if (record->revoke_time_ms == 0) {
+        status s = revoke(call, record, ret_change);
+        if (s.code != STATUS_ABORTED) {
+            return s;
+        }
+        TRY(auth_store_get_key(store_of(call), call->arena, record->tenant_id, record->key_id,
+                               record));
+    }
+    return find_change_of_another(call, ret_change);
 }
 
 status revoke_api_key(struct call *call, const Weft__Auth__V1__RevokeApiKeyRequest *request,
@@ -171,18 +194,7 @@ status revoke_api_key(struct call *call, const Weft__Auth__V1__RevokeApiKeyReque
     TRY(field_timeout(call->arena, request->timeout_ms, &timeout_ms));
     TRY(auth_store_get_key(store_of(call), call->arena, request->tenant_id, request->key_id,
                            &record));
-    if (record.revoke_time_ms == 0) {
-        status s = revoke(call, &record, &change);
-        if (s.code != STATUS_ABORTED) {
-            TRY(s);
-        } else { /* by another, since we have read it */
-            TRY(auth_store_get_key(store_of(call), call->arena, request->tenant_id, request->key_id,
-                                   &record));
-            change = change_of_another(call);
-        }
-    } else {
-        change = change_of_another(call);
-    }
+    TRY(revoke_once(call, &record, &change));
     response->api_key = key_message(call->arena, &record);
     response->receipt = await_receipt(call, &change, timeout_ms);
     return status_ok();

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { LOOK_MS = 100 }; /* so often a wait looks whether its caller is still there */
+
 /* A point that went away without a word, and may still decide. */
 struct lost {
     struct lost *next;
@@ -20,7 +22,7 @@ struct points {
     struct point *first;
     size_t n;
     uint64_t last_serial;
-    struct lost *lost;
+    struct lost *lost; /* newest first */
 };
 
 struct points *points_new(const struct clock *clock)
@@ -68,14 +70,16 @@ static void unlock(struct points *self)
 
 /* ---- The lost, under the lock ---- */
 
-/* Drops those whose lease is over, and those of this name. */
+/* Drops those whose lease is over, those of this name, and what is too many. */
 static void drop_lost(struct points *self, const char *name)
 {
     int64_t now_ms = clock_monotonic_ms(self->clock);
+    size_t n = 0;
 
     for (struct lost **at = &self->lost; *at != NULL;) {
         struct lost *lost = *at;
-        if (lost->until_ms <= now_ms || (name != NULL && strcmp(lost->name, name) == 0)) {
+        if (lost->until_ms <= now_ms || ++n >= POINTS_MAX ||
+            (name != NULL && strcmp(lost->name, name) == 0)) {
             *at = lost->next;
             free(lost);
         } else {
@@ -230,6 +234,7 @@ static void fence(struct points *self, uint64_t serial, uint64_t revision)
     }
 }
 
+/* Of the clock that the condition waits by. */
 static struct timespec after_ms(int64_t timeout_ms)
 {
     struct timespec until;
@@ -242,6 +247,24 @@ static struct timespec after_ms(int64_t timeout_ms)
         until.tv_nsec -= 1000000000;
     }
     return until;
+}
+
+static bool is_caller_gone(const struct points_wait *wait)
+{
+    return wait->call != NULL && call_is_cancelled(wait->call);
+}
+
+/* Until no point up to serial is silent, or the time is over, or nobody wants to know. */
+static void wait_for_all(struct points *self, const struct points_wait *wait, uint64_t serial)
+{
+    for (int64_t left_ms = wait->timeout_ms;
+         left_ms > 0 && is_anyone_silent(self, serial, wait->revision) && !is_caller_gone(wait);) {
+        struct timespec until = after_ms(left_ms < LOOK_MS ? left_ms : LOOK_MS);
+        while (is_anyone_silent(self, serial, wait->revision) &&
+               pthread_cond_timedwait(&self->moved, &self->lock, &until) == 0) {
+        }
+        left_ms -= LOOK_MS;
+    }
 }
 
 static struct points_receipt write_receipt(struct points *self, struct arena *arena,
@@ -267,16 +290,12 @@ static struct points_receipt write_receipt(struct points *self, struct arena *ar
 struct points_receipt points_await(struct points *self, struct arena *arena,
                                    const struct points_wait *wait)
 {
-    struct timespec until = after_ms(wait->timeout_ms); /* a condition's own clock */
-
     lock(self);
     uint64_t serial = self->last_serial;
     struct awaited awaited = list_all(self, arena);
-    while (is_anyone_silent(self, serial, wait->revision) &&
-           pthread_cond_timedwait(&self->moved, &self->lock, &until) == 0) {
-    }
+    wait_for_all(self, wait, serial);
     struct points_receipt receipt = write_receipt(self, arena, &awaited, wait->revision);
-    if (!wait->do_not_fence) {
+    if (!wait->do_not_fence && !is_caller_gone(wait)) {
         fence(self, serial, wait->revision);
     }
     unlock(self);

@@ -9,7 +9,8 @@
  *
  * Whoever does not obey in time is fenced: its stream is ended, so it hears no beat any more and
  * denies by itself once its lease is over.  Points that went away without a word are fenced
- * likewise for POINTS_LEASE_MS, unless one of the same name has come back and obeys.
+ * likewise for POINTS_LEASE_MS, unless one of the same name has come back and obeys; the last
+ * POINTS_MAX of them.
  *
  * Safe on any threads; nothing blocks but points_await().
  */
@@ -21,6 +22,7 @@
 #include "libs/base/attributes.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
+#include "libs/rpc/call.h"
 #include "libs/rpc/stream.h"
 
 #include <stdbool.h>
@@ -77,6 +79,8 @@ struct points_wait {
     int64_t since_us;   /* monotonic, of the commit */
     int64_t timeout_ms; /* from now */
     bool do_not_fence;  /* who is late is named and not ended */
+    /* The wait is over early when its caller is gone, and fences nobody; NULL: nobody can go. */
+    const struct call *call;
 };
 
 /* Waits until every point that is there now obeys the revision, or the time is over; blocks. */

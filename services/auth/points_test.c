@@ -149,6 +149,22 @@ static void who_said_goodbye_decides_nothing_any_more(void **state)
     assert_int_equal(await(f, 7, false).n_points, 0);
 }
 
+static void who_is_gone_waits_no_longer_and_fences_nobody(void **state)
+{
+    struct fixture *f = *state;
+    const _Atomic bool cancelled = true;
+    struct call call = call_of_process(f->arena);
+
+    call.cancelled = &cancelled;
+    join(f, 0);
+    struct points_receipt receipt =
+        points_await(f->points, f->arena,
+                     &(struct points_wait){ .revision = 7, .timeout_ms = 60000, .call = &call });
+    assert_int_equal(receipt.n_fenced, 1);
+    assert_false(points_is_fenced(f->points, &f->point[0]));
+    points_leave(f->points, &f->point[0], true);
+}
+
 static void all_are_woken(void **state)
 {
     struct fixture *f = *state;
@@ -192,6 +208,7 @@ int main(void)
         TEST(who_has_vanished_may_still_decide_while_its_lease_runs),
         TEST(who_has_come_back_and_obeys_is_not_lost),
         TEST(who_said_goodbye_decides_nothing_any_more),
+        TEST(who_is_gone_waits_no_longer_and_fences_nobody),
         TEST(all_are_woken),
         TEST(there_is_a_limit),
     };

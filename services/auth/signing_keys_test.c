@@ -133,6 +133,8 @@ static void a_damaged_file_is_not_replaced(void **state)
 
 /* ---- Crashes ---- */
 
+enum { ENOUGH = 1000 }; /* operations, of a dozen */
+
 struct faults {
     unsigned crash_after, skip_sync;
     enum crash_torn torn;
@@ -171,7 +173,7 @@ static void a_crash_loses_no_key_that_somebody_was_told_of(void **state)
     (void)state;
     for (int torn = TORN_NOTHING; torn <= TORN_LAST_HALF; torn++) {
         bool is_over = false;
-        for (unsigned n = 1; !is_over; n++) {
+        for (unsigned n = 1; !is_over && n < ENOUGH; n++) {
             bool kept = false;
             is_over = crash_once(&(struct faults){ n, 0, (enum crash_torn)torn }, &kept);
             if (!kept) {
@@ -189,7 +191,7 @@ static void each_sync_is_needed(void **state)
     for (unsigned skip = 1; skip <= SYNCS; skip++) {
         bool is_over = false;
         bool kept = true;
-        for (unsigned n = 1; !is_over; n++) {
+        for (unsigned n = 1; !is_over && n < ENOUGH; n++) {
             bool kept_now = false;
             is_over = crash_once(&(struct faults){ n, skip, TORN_NOTHING }, &kept_now);
             kept = kept && kept_now;
