@@ -34,7 +34,8 @@ void auth_fixture_start(struct auth_fixture *f, uint32_t epoch)
     assert_status(founding_read_pepper(&founding, arena, &f->pepper), STATUS_OK);
     assert_status(signing_keys_open(arena,
                                     &(struct signing_keys_options){ .files = &f->files.files,
-                                                                    .random = &f->random.source },
+                                                                    .random = &f->random.source,
+                                                                    .clock = &f->clock.clock },
                                     &f->keys),
                   STATUS_OK);
     f->points = points_new(&f->clock.clock);

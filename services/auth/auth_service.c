@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { DEFAULT_NEW_TENANT_MS = 2000 };
+enum { DEFAULT_NEW_TENANT_MS = 2000, ROTATION_RETRY_MS = 60000 };
 
 struct auth_service *auth_service_new(const struct auth_service_options *options)
 {
@@ -38,10 +38,25 @@ void auth_service_free(struct auth_service *service)
     free(service);
 }
 
-void auth_service_tick(struct auth_service *service)
+/* After a failure not before ROTATION_RETRY_MS: a disk that is full stays so for a while. */
+static status rotate_keys(struct auth_service *self, struct arena *arena)
+{
+    int64_t now_ms = clock_monotonic_ms(self->options.clock);
+
+    if (now_ms < self->rotation_due_ms || !signing_keys_are_due(self->options.signing_keys)) {
+        return status_ok();
+    }
+    self->rotation_due_ms = now_ms + ROTATION_RETRY_MS;
+    TRY(signing_keys_rotate(self->options.signing_keys, arena));
+    (void)feed_set_keys(self->options.feed, signing_keys_jwks(self->options.signing_keys, arena));
+    return status_ok();
+}
+
+status auth_service_tick(struct auth_service *service, struct arena *arena)
 {
     feed_forget(service->options.feed);
     subscribers_tick(&service->subscribers);
+    return rotate_keys(service, arena);
 }
 
 void auth_service_drain(void *service)

@@ -50,8 +50,9 @@ struct auth_service *auth_service_new(const struct auth_service_options *options
 /* NULL is allowed. */
 void auth_service_free(struct auth_service *service);
 
-/* Beats to the subscribers that are due, and what is old forgotten; each fifth of a second. */
-void auth_service_tick(struct auth_service *service) NONNULL;
+/* Beats to the subscribers that are due, what is old forgotten, keys that are due rotated; each
+ * fifth of a second.  An error is of the rotation, which is tried again: log it. */
+status auth_service_tick(struct auth_service *service, struct arena *arena) NONNULL;
 
 /* An auth_service: the process ends, and so do the subscribers' streams.  For mesh_on_draining().
  */

@@ -592,6 +592,34 @@ static void the_key_set_has_the_next_key_too(void **state)
     jose_keys_free(keys);
 }
 
+static void keys_rotate_by_themselves_and_everybody_is_told(void **state)
+{
+    struct auth_fixture *f = *state;
+    struct point_double point;
+    const char *old_token, *new_token;
+
+    assert_status(create_account(f, "acme", "robot", "", ""), STATUS_OK);
+    const Weft__Auth__V1__CreateApiKeyResponse *key = a_key(f, "acme", "robot");
+    point_double_init(&point, f, "search/1");
+    f->clock.wall_ms += (int64_t)SIGNING_KEYS_PERIOD_DAYS * 24 * 3600 * 1000;
+    assert_status(exchange(f, key->secret, &old_token), STATUS_OK);
+    uint64_t revision = feed_revision(f->feed);
+    f->files.full = true;
+    assert_status(auth_service_tick(f->service, f->call.arena), STATUS_RESOURCE_EXHAUSTED);
+    f->files.full = false;
+    assert_int_equal(feed_revision(f->feed), revision);
+    assert_status(auth_service_tick(f->service, f->call.arena), STATUS_OK);
+    assert_int_equal(feed_revision(f->feed), revision); /* not at once again */
+    fake_clock_advance_ms(&f->clock, 60000);
+    assert_status(auth_service_tick(f->service, f->call.arena), STATUS_OK);
+    assert_int_equal(feed_revision(f->feed), revision + 1);
+    assert_status(exchange(f, key->secret, &new_token), STATUS_OK);
+    point_double_take(&point, true);
+    assert_true(point_double_accepts(&point, f, old_token));
+    assert_true(point_double_accepts(&point, f, new_token));
+    point_double_reset(&point);
+}
+
 /* ---- The table ---- */
 
 static void every_rpc_has_a_handler(void **state)
@@ -646,6 +674,7 @@ int main(void)
         TEST(a_deleted_tenant_gets_no_token),
         TEST(one_may_ask_who_one_is),
         TEST(the_key_set_has_the_next_key_too),
+        TEST(keys_rotate_by_themselves_and_everybody_is_told),
         TEST(every_rpc_says_who_may_call_it),
         cmocka_unit_test(every_rpc_has_a_handler),
     };

@@ -12,6 +12,7 @@
 struct auth_service {
     struct auth_service_options options;
     struct subscribers subscribers;
+    int64_t rotation_due_ms; /* monotonic: not tried before */
 };
 
 static inline const struct auth_service_options *options_of(const struct call *call)

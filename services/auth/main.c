@@ -18,11 +18,20 @@ static void feed_changed(void *points)
 struct beat {
     struct keeper_task task;
     struct auth_service *service;
+    struct log *log;
 };
 
 static void tick(struct keeper_task *task)
 {
-    auth_service_tick(((struct beat *)task)->service);
+    const struct beat *beat = (const struct beat *)task;
+    struct arena *arena = arena_new();
+    status s = auth_service_tick(beat->service, arena);
+
+    if (!status_is_ok(s)) {
+        LOG(beat->log, LEVEL_ERROR, NULL, "signing keys are not rotated",
+            log_text("code", status_code_name(s.code)), log_text("error", s.message));
+    }
+    arena_free(arena);
 }
 
 int main(void)
@@ -69,6 +78,7 @@ int main(void)
                                          &(struct signing_keys_options){
                                              .files = &folder.files,
                                              .random = &system_random,
+                                             .clock = &system_clock,
                                          },
                                          &keys));
 
@@ -103,7 +113,7 @@ int main(void)
         .random = &system_random,
         .log = mesh_log(mesh),
     });
-    struct beat beat = { .task.tick = tick, .service = service };
+    struct beat beat = { .task.tick = tick, .service = service, .log = mesh_log(mesh) };
     keeper_add(mesh_keeper(mesh), &beat.task);
     server_register(mesh_server(mesh), &auth_service_methods, service, auth_service_descriptors);
     mesh_on_draining(mesh, auth_service_drain, service);

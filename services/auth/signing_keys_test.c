@@ -3,6 +3,7 @@
 #include "libs/base/text.h"
 #include "libs/testing/assert_status.h"
 #include "libs/testing/crash_files.h"
+#include "libs/testing/fake_clock.h"
 #include "libs/testing/seeded_random.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@ struct fixture {
     struct arena *arena;
     struct crash_files files;
     struct seeded_random random;
+    struct fake_clock clock;
     struct signing_keys *keys;
 };
 
@@ -21,6 +23,7 @@ static int set_up(void **state)
     f = (struct fixture){ .arena = arena_new() };
     crash_files_init(&f.files);
     seeded_random_init(&f.random, 1);
+    fake_clock_init(&f.clock, 1700000000000);
     *state = &f;
     return 0;
 }
@@ -39,10 +42,11 @@ static status open_keys(struct fixture *f)
 {
     signing_keys_free(f->keys);
     f->keys = NULL;
-    return signing_keys_open(
-        f->arena,
-        &(struct signing_keys_options){ .files = &f->files.files, .random = &f->random.source },
-        &f->keys);
+    return signing_keys_open(f->arena,
+                             &(struct signing_keys_options){ .files = &f->files.files,
+                                                             .random = &f->random.source,
+                                                             .clock = &f->clock.clock },
+                             &f->keys);
 }
 
 static const char *jwks_of(struct fixture *f)
@@ -100,6 +104,26 @@ static void a_rotation_surprises_nobody(void **state)
     }
 }
 
+static void keys_are_due_after_thirty_days(void **state)
+{
+    struct fixture *f = *state;
+    static const int64_t day_ms = 24 * 3600 * 1000;
+
+    assert_status(open_keys(f), STATUS_OK);
+    f->clock.wall_ms += SIGNING_KEYS_PERIOD_DAYS * day_ms - 1;
+    assert_false(signing_keys_are_due(f->keys));
+    f->clock.wall_ms++;
+    assert_true(signing_keys_are_due(f->keys));
+    assert_status(open_keys(f), STATUS_OK);
+    assert_true(signing_keys_are_due(f->keys)); /* the next process knows it, too */
+    assert_status(signing_keys_rotate(f->keys, f->arena), STATUS_OK);
+    assert_false(signing_keys_are_due(f->keys));
+    assert_status(open_keys(f), STATUS_OK);
+    assert_false(signing_keys_are_due(f->keys));
+    f->clock.wall_ms -= 365 * day_ms; /* a clock that was set back is no reason */
+    assert_false(signing_keys_are_due(f->keys));
+}
+
 static void a_rotation_that_fails_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -149,6 +173,7 @@ static bool crash_once(const struct faults *faults, bool *ret_kept)
 
     crash_files_init(&f.files);
     seeded_random_init(&f.random, 1);
+    fake_clock_init(&f.clock, 1700000000000);
     f.files.crash_after = faults->crash_after;
     f.files.skip_sync = faults->skip_sync;
     f.files.torn = faults->torn;
@@ -209,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_next_process_has_the_same_keys),
         TEST(a_rotation_surprises_nobody),
+        TEST(keys_are_due_after_thirty_days),
         TEST(a_rotation_that_fails_changes_nothing),
         TEST(a_damaged_file_is_not_replaced),
         cmocka_unit_test(a_crash_loses_no_key_that_somebody_was_told_of),

@@ -7,6 +7,11 @@ typedef Weft__Auth__V1__SubscribeRequest SubscribeRequest;
 static const Weft__Auth__V1__TenantStanding suspended =
     WEFT__AUTH__V1__TENANT_STANDING__TENANT_STANDING_SUSPENDED;
 
+static void tick(struct auth_fixture *f)
+{
+    assert_status(auth_service_tick(f->service, f->call.arena), STATUS_OK);
+}
+
 static status send_up(struct point_double *point, uint64_t revision, const char *instance)
 {
     SubscribeRequest request;
@@ -40,22 +45,22 @@ static void a_beat_comes_each_second_behind_all_changes(void **state)
 
     point_double_init(&point, f, "search/1");
     point_double_take(&point, true);
-    auth_service_tick(f->service);
+    tick(f);
     point_double_take(&point, true);
     assert_int_equal(point.n_beats, 0);
     fake_clock_advance_ms(&f->clock, SUBSCRIBERS_BEAT_MS);
-    auth_service_tick(f->service);
+    tick(f);
     point_double_take(&point, true);
     assert_int_equal(point.n_beats, 1);
     fake_clock_advance_ms(&f->clock, SUBSCRIBERS_BEAT_MS);
     point.stream.is_full = true;
     put_tenant(f, "acme", suspended);
-    auth_service_tick(f->service);
+    tick(f);
     point_double_take(&point, true);
     assert_int_equal(point.n_beats, 1); /* a slow reader hears no beat before the change */
     assert_true(snapshot_revision(point.snapshot) < feed_revision(f->feed));
     point.stream.is_full = false;
-    auth_service_tick(f->service);
+    tick(f);
     point_double_take(&point, true);
     assert_int_equal(snapshot_revision(point.snapshot), feed_revision(f->feed));
     point_double_reset(&point);
