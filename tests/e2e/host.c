@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -52,6 +53,9 @@ static const char *program_path(struct host *self, const char *program)
 {
     char path[PATH_MAX];
 
+    if (program[0] == '/') {
+        return program;
+    }
     if (realpath(arena_printf(self->arena, "%s/%s", self->start, program), path) == NULL) {
         fail_msg("'%s' is not there", program);
     }
@@ -126,8 +130,9 @@ static _Noreturn void become(const char *program, const char *const *arguments,
         char *const *out;
     } argv = { .in = arguments }, envp = { .in = environment };
 
-    if (chdir(folder) == 0) {
-        int log = open("log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    /* A test that fails in the middle leaves nobody behind. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && chdir(folder) == 0) {
+        int log = open("output", O_WRONLY | O_CREAT | O_APPEND, 0600);
         (void)dup2(output < 0 ? log : output, STDOUT_FILENO);
         (void)dup2(log, STDERR_FILENO);
         (void)execve(program, argv.out, envp.out);
@@ -176,14 +181,28 @@ static bool hear(struct host_program *program, int timeout_ms)
     return n > 0;
 }
 
+static void print_log(struct host *self, const char *name)
+{
+    char line[512];
+    FILE *log = fopen(host_path(self, arena_printf(self->arena, "%s/output", name)), "r");
+
+    while (log != NULL && fgets(line, sizeof line, log) != NULL) {
+        print_error("%s: %s", name, line);
+    }
+    if (log != NULL) {
+        (void)fclose(log);
+    }
+}
+
 /* What follows key in what the program has said. */
-static const char *wait_for(struct host_program *program, const char *key)
+static const char *wait_for(struct host *self, struct host_program *program, const char *key)
 {
     int64_t until_ms = clock_monotonic_ms(&system_clock) + HOST_PATIENCE_MS;
     const char *found;
 
     while ((found = strstr(program->said, key)) == NULL) {
         if (!hear(program, 100) && clock_monotonic_ms(&system_clock) > until_ms) {
+            print_log(self, program->name);
             fail_msg("'%s' has not said '%s'", program->name, key);
         }
     }
@@ -217,7 +236,7 @@ void host_start(struct host *self, const char *name)
         wait_for_file(host_path(self, "agent.sock"));
     }
     if (strcmp(name, "agent") != 0) {
-        (void)wait_for(program, "X_WEFT_ADDRESS=");
+        (void)wait_for(self, program, "X_WEFT_ADDRESS=");
     }
 }
 
@@ -234,14 +253,14 @@ void host_stop(struct host *self, const char *name, int signal_number)
 
 const char *host_address(struct host *self, const char *name)
 {
-    const char *address = wait_for(program_of(self, name), "X_WEFT_ADDRESS=");
+    const char *address = wait_for(self, program_of(self, name), "X_WEFT_ADDRESS=");
 
     return arena_printf(self->arena, "%.*s", (int)strcspn(address, "\n"), address);
 }
 
 void host_wait_ready(struct host *self, const char *name)
 {
-    (void)wait_for(program_of(self, name), "READY=1");
+    (void)wait_for(self, program_of(self, name), "READY=1");
 }
 
 /* ---- Clients ---- */
@@ -326,13 +345,26 @@ void host_init(struct host *self, const struct host_entry *entries, size_t n_ent
     write_entries(self, entries, n_entries);
 }
 
-/* The latest first: who needs others goes before them. */
-void host_reset(struct host *self)
+/* The latest first, since who needs others goes before them; all at once, since each waits a while
+ * for its clients. */
+void host_stop_all(struct host *self)
 {
     for (size_t i = self->n_programs; i > 0; i--) {
+        if (self->programs[i - 1].pid > 0) {
+            (void)kill(self->programs[i - 1].pid, SIGTERM);
+        }
+    }
+    for (size_t i = self->n_programs; i > 0; i--) {
         host_stop(self, self->programs[i - 1].name, SIGTERM);
-        if (self->programs[i - 1].notify >= 0) {
-            (void)close(self->programs[i - 1].notify);
+    }
+}
+
+void host_reset(struct host *self)
+{
+    host_stop_all(self);
+    for (size_t i = 0; i < self->n_programs; i++) {
+        if (self->programs[i].notify >= 0) {
+            (void)close(self->programs[i].notify);
         }
     }
     arena_free(self->arena);

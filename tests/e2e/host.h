@@ -9,9 +9,10 @@
  *     ...
  *     host_reset(&host);
  *
- * What a program writes goes to FOLDER/NAME/log.  Programs find the agent by WEFT_AGENT and say
- * where they listen over NOTIFY_SOCKET, as under `weft up`; only their attestation differs: here it
- * is by the path of the executable, since all run as one user.
+ * What a program writes goes to FOLDER/NAME/output, which is printed when it does not come up.
+ * Programs find the agent by WEFT_AGENT and say where they listen over NOTIFY_SOCKET, as under
+ * `weft up`; only their attestation differs: here it is by the path of the executable, since all
+ * run as one user.
  *
  * Functions fail the test that calls them when something is not as it must be.
  */
@@ -30,7 +31,7 @@
  * sanitizer. */
 enum { HOST_MAX_PROGRAMS = 16, HOST_PATIENCE_MS = 30000 };
 
-/* spiffe://weft.local/NAME is whoever runs this program, "services/tenant/tenant". */
+/* spiffe://weft.local/NAME is whoever runs this program: "services/tenant/tenant", or a path. */
 struct host_entry {
     const char *name;
     const char *program;
@@ -63,6 +64,8 @@ const char *host_path(struct host *self, const char *name) NONNULL RETURNS_NONNU
 void host_start(struct host *self, const char *name) NONNULL;
 /* Sends signal_number and waits for the end. */
 void host_stop(struct host *self, const char *name, int signal_number) NONNULL;
+/* SIGTERM to all that run. */
+void host_stop_all(struct host *self) NONNULL;
 /* Where it listens. */
 const char *host_address(struct host *self, const char *name) NONNULL RETURNS_NONNULL;
 /* Waits until it has said READY=1. */

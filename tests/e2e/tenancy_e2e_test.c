@@ -1,0 +1,343 @@
+/* What a tenant's state and plan do in the services that serve it, with all of them running. */
+
+#include "libs/base/status_details.h"
+#include "libs/peers/auth_peer.h"
+#include "libs/peers/scheduler_peer.h"
+#include "libs/peers/search_peer.h"
+#include "libs/peers/tenant_peer.h"
+#include "libs/rpc/message.h"
+#include "libs/rpc/pipe.h"
+#include "libs/testing/assert_status.h"
+#include "tests/e2e/platform.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What the tenant service promises of enforcement points: a second; twice that, since others use
+ * the machine. */
+enum { ENFORCED_MS = 2000, EVERY_MS = 10 };
+
+static struct platform platform;
+
+static int set_up(void **state)
+{
+    (void)state;
+    platform_init(&platform);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    platform_reset(&platform);
+    return 0;
+}
+
+/* ---- What tenants do ---- */
+
+static status create_collection(const char *token, const char *project, const char *collection)
+{
+    struct call call = platform_call(&platform, token);
+    Weft__Search__V1__CreateCollectionRequest request;
+    Weft__Search__V1__FieldSchema body, *fields[] = { &body };
+    const Weft__Search__V1__CreateCollectionResponse *response;
+
+    weft__search__v1__field_schema__init(&body);
+    body.name = message_text("body");
+    body.kind = WEFT__SEARCH__V1__FIELD_KIND__FIELD_KIND_TEXT;
+    weft__search__v1__create_collection_request__init(&request);
+    request.project_id = message_text(project);
+    request.collection_id = message_text(collection);
+    request.fields = fields;
+    request.n_fields = 1;
+    return search_peer_create_collection(platform_peer(&platform, "search"), &call, &request,
+                                         &response);
+}
+
+static status list_collections(const char *token)
+{
+    struct call call = platform_call(&platform, token);
+    Weft__Search__V1__ListCollectionsRequest request;
+    const Weft__Search__V1__ListCollectionsResponse *response;
+
+    weft__search__v1__list_collections_request__init(&request);
+    request.project_id = message_text("books");
+    return search_peer_list_collections(platform_peer(&platform, "search"), &call, &request,
+                                        &response);
+}
+
+static status enqueue(const char *token)
+{
+    struct call call = platform_call(&platform, token);
+    Weft__Scheduler__V1__EnqueueJobRequest request;
+    const Weft__Scheduler__V1__EnqueueJobResponse *response;
+
+    weft__scheduler__v1__enqueue_job_request__init(&request);
+    request.project_id = message_text("books");
+    request.capability = message_text("test.nobody");
+    return scheduler_peer_enqueue_job(platform_peer(&platform, "scheduler"), &call, &request,
+                                      &response);
+}
+
+static status open_upsert(const char *token, struct pipe **ret_pipe)
+{
+    struct call call = platform_call(&platform, token);
+
+    return pipe_open(platform_peer(&platform, "search"), &call,
+                     &weft__search__v1__search_service__descriptor, "UpsertDocuments", ret_pipe);
+}
+
+/* One document; *ret_code is what the service says of it. */
+static status upsert(struct pipe *pipe, const char *id, int *ret_code)
+{
+    struct arena *arena = platform.host.arena;
+    Weft__Search__V1__UpsertDocumentsRequest request;
+    Weft__Search__V1__Document document, *documents[] = { &document };
+    Weft__Search__V1__Field body, *fields[] = { &body };
+    const ProtobufCMessage *message = NULL;
+
+    weft__search__v1__field__init(&body);
+    body.name = message_text("body");
+    body.value_case = WEFT__SEARCH__V1__FIELD__VALUE_TEXT;
+    body.text = message_text("words");
+    weft__search__v1__document__init(&document);
+    document.document_id = message_text(id);
+    document.fields = fields;
+    document.n_fields = 1;
+    weft__search__v1__upsert_documents_request__init(&request);
+    request.project_id = message_text("books");
+    request.collection_id = message_text("all");
+    request.documents = documents;
+    request.n_documents = 1;
+    TRY(pipe_send(pipe, arena, &request.base));
+    TRY(pipe_receive(pipe, arena, HOST_PATIENCE_MS, &message));
+    assert_non_null(message);
+    *ret_code = ((const Weft__Search__V1__UpsertDocumentsResponse *)message)->results[0]->code;
+    return status_ok();
+}
+
+/* ---- What the platform does ---- */
+
+static void suspend(const char *tenant_id)
+{
+    struct call call = platform_call(&platform, platform.admin_token);
+    Weft__Tenant__V1__SuspendTenantRequest request;
+    const Weft__Tenant__V1__SuspendTenantResponse *response;
+
+    weft__tenant__v1__suspend_tenant_request__init(&request);
+    request.tenant_id = message_text(tenant_id);
+    request.reason = message_text("the bill");
+    assert_status(
+        tenant_peer_suspend_tenant(platform_peer(&platform, "tenant"), &call, &request, &response),
+        STATUS_OK);
+}
+
+static void resume(const char *tenant_id)
+{
+    struct call call = platform_call(&platform, platform.admin_token);
+    Weft__Tenant__V1__ResumeTenantRequest request;
+    const Weft__Tenant__V1__ResumeTenantResponse *response;
+
+    weft__tenant__v1__resume_tenant_request__init(&request);
+    request.tenant_id = message_text(tenant_id);
+    assert_status(
+        tenant_peer_resume_tenant(platform_peer(&platform, "tenant"), &call, &request, &response),
+        STATUS_OK);
+}
+
+static void delete_tenant(const char *tenant_id)
+{
+    struct call call = platform_call(&platform, platform.admin_token);
+    Weft__Tenant__V1__DeleteTenantRequest request;
+    const Weft__Tenant__V1__DeleteTenantResponse *response;
+
+    weft__tenant__v1__delete_tenant_request__init(&request);
+    request.tenant_id = message_text(tenant_id);
+    assert_status(
+        tenant_peer_delete_tenant(platform_peer(&platform, "tenant"), &call, &request, &response),
+        STATUS_OK);
+}
+
+/* Asks until it is answered so. */
+static status wait_for(status (*ask)(const char *token), const char *token, enum status_code code)
+{
+    int64_t until_ms = clock_monotonic_ms(&system_clock) + ENFORCED_MS;
+    status s = ask(token);
+
+    while (s.code != code && clock_monotonic_ms(&system_clock) < until_ms) {
+        (void)usleep(EVERY_MS * 1000);
+        s = ask(token);
+    }
+    assert_status(s, code);
+    return s;
+}
+
+static void assert_reason(status s, const char *reason)
+{
+    assert_non_null(s.details);
+    assert_non_null(s.details->info.reason);
+    assert_string_equal(s.details->info.reason, reason);
+}
+
+/* ---- Tests ---- */
+
+static status create_another(const char *token)
+{
+    static int n;
+
+    return create_collection(token, "books", arena_printf(platform.host.arena, "c%d", n++));
+}
+
+static void a_suspended_tenant_reads_and_does_not_write_anywhere(void **state)
+{
+    (void)state;
+    platform_make_tenant(&platform, "acme", (struct platform_limits){ 0 });
+    const char *token = platform_make_account(&platform, "acme", "robot", "admin");
+    assert_status(create_collection(token, "books", "all"), STATUS_OK);
+    assert_status(enqueue(token), STATUS_OK);
+    suspend("acme");
+    assert_reason(wait_for(create_another, token, STATUS_FAILED_PRECONDITION), "TENANT_SUSPENDED");
+    assert_reason(wait_for(enqueue, token, STATUS_FAILED_PRECONDITION), "TENANT_SUSPENDED");
+    assert_status(list_collections(token), STATUS_OK);
+    resume("acme");
+    (void)wait_for(create_another, token, STATUS_OK);
+    (void)wait_for(enqueue, token, STATUS_OK);
+}
+
+/* It was opened while all was well. */
+static void a_stream_of_a_suspended_tenant_ends(void **state)
+{
+    struct pipe *pipe;
+    int code = 0;
+
+    (void)state;
+    platform_make_tenant(&platform, "bravo", (struct platform_limits){ 0 });
+    const char *token = platform_make_account(&platform, "bravo", "robot", "admin");
+    assert_status(create_collection(token, "books", "all"), STATUS_OK);
+    assert_status(open_upsert(token, &pipe), STATUS_OK);
+    assert_status(upsert(pipe, "first", &code), STATUS_OK);
+    suspend("bravo");
+    (void)wait_for(create_another, token, STATUS_FAILED_PRECONDITION);
+    assert_status(upsert(pipe, "second", &code), STATUS_FAILED_PRECONDITION);
+    pipe_free(pipe);
+}
+
+static void a_deleted_tenant_is_nobody(void **state)
+{
+    (void)state;
+    platform_make_tenant(&platform, "charlie", (struct platform_limits){ 0 });
+    struct platform_key key = platform_make_key(&platform, "charlie", "robot", "admin");
+    const char *token = "";
+    assert_status(platform_exchange(&platform, key.secret, &token), STATUS_OK);
+    assert_status(list_collections(token), STATUS_OK);
+    delete_tenant("charlie");
+    (void)wait_for(list_collections, token, STATUS_UNAUTHENTICATED);
+    (void)wait_for(enqueue, token, STATUS_UNAUTHENTICATED);
+    status s = platform_exchange(&platform, key.secret, &token);
+    if (status_is_ok(s)) {
+        fail_msg("a deleted tenant's key is still good for a token");
+    }
+}
+
+static void a_plan_limits_projects_and_records(void **state)
+{
+    struct pipe *pipe;
+    int code = 0;
+
+    (void)state;
+    platform_make_tenant(&platform, "delta",
+                         (struct platform_limits){ .max_projects = 1, .max_records = 2 });
+    const char *token = platform_make_account(&platform, "delta", "robot", "admin");
+    assert_status(create_collection(token, "books", "all"), STATUS_OK);
+    status s = create_collection(token, "films", "all");
+    assert_status(s, STATUS_RESOURCE_EXHAUSTED);
+    assert_non_null(s.details);
+    assert_string_equal(s.details->quota_subject, "tenant:delta");
+    assert_status(open_upsert(token, &pipe), STATUS_OK);
+    assert_status(upsert(pipe, "one", &code), STATUS_OK);
+    assert_int_equal(code, STATUS_OK);
+    assert_status(upsert(pipe, "two", &code), STATUS_OK);
+    assert_int_equal(code, STATUS_OK);
+    assert_status(upsert(pipe, "three", &code), STATUS_OK);
+    assert_int_equal(code, STATUS_RESOURCE_EXHAUSTED);
+    pipe_free(pipe);
+}
+
+/* 60 a minute, and ten seconds of it at once. */
+static void a_plan_limits_requests(void **state)
+{
+    status s = status_ok();
+    int n = 0;
+
+    (void)state;
+    platform_make_tenant(&platform, "echo1", (struct platform_limits){ .requests_per_minute = 60 });
+    const char *token = platform_make_account(&platform, "echo1", "robot", "admin");
+    while (n < 30 && status_is_ok(s)) {
+        s = list_collections(token);
+        n++;
+    }
+    assert_status(s, STATUS_RESOURCE_EXHAUSTED);
+    assert_true(n > 10);
+    assert_non_null(s.details);
+    assert_string_equal(s.details->quota_description, "requests_per_minute");
+    assert_true(s.details->retry_after_ms > 0);
+}
+
+static void a_revoked_key_stops_everywhere_with_a_receipt(void **state)
+{
+    struct call call = platform_call(&platform, platform.admin_token);
+    Weft__Auth__V1__RevokeApiKeyRequest request;
+    const Weft__Auth__V1__RevokeApiKeyResponse *response;
+    const char *token = "";
+
+    (void)state;
+    platform_make_tenant(&platform, "foxtrot", (struct platform_limits){ 0 });
+    struct platform_key key = platform_make_key(&platform, "foxtrot", "robot", "admin");
+    assert_status(platform_exchange(&platform, key.secret, &token), STATUS_OK);
+    assert_status(create_collection(token, "books", "all"), STATUS_OK);
+    struct pipe *pipe;
+    int code = 0;
+    assert_status(open_upsert(token, &pipe), STATUS_OK);
+    assert_status(upsert(pipe, "first", &code), STATUS_OK);
+    weft__auth__v1__revoke_api_key_request__init(&request);
+    request.tenant_id = message_text("foxtrot");
+    request.key_id = message_text(key.key_id);
+    assert_status(
+        auth_peer_revoke_api_key(platform_peer(&platform, "auth"), &call, &request, &response),
+        STATUS_OK);
+    assert_int_equal(response->receipt->n_fenced, 0);
+    assert_true(response->receipt->acknowledged >= 4); /* tenant, audit, search, scheduler */
+    assert_int_equal(response->receipt->acknowledged, response->receipt->enforcement_points);
+    /* By the receipt, at once. */
+    assert_status(list_collections(token), STATUS_UNAUTHENTICATED);
+    assert_status(enqueue(token), STATUS_UNAUTHENTICATED);
+    assert_status(upsert(pipe, "second", &code), STATUS_UNAUTHENTICATED);
+    pipe_free(pipe);
+}
+
+static void a_key_without_the_permission_is_told_which_it_lacks(void **state)
+{
+    (void)state;
+    platform_make_tenant(&platform, "golf", (struct platform_limits){ 0 });
+    const char *token = platform_make_account(&platform, "golf", "reader", "readonly");
+    status s = create_collection(token, "books", "all");
+    assert_status(s, STATUS_PERMISSION_DENIED);
+    assert_reason(s, "PERMISSION_MISSING");
+    assert_int_equal(s.details->info.n_metadata, 1);
+    assert_string_equal(s.details->info.metadata[0][1], "project:books:collections:create");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_suspended_tenant_reads_and_does_not_write_anywhere),
+        cmocka_unit_test(a_stream_of_a_suspended_tenant_ends),
+        cmocka_unit_test(a_deleted_tenant_is_nobody),
+        cmocka_unit_test(a_plan_limits_projects_and_records),
+        cmocka_unit_test(a_plan_limits_requests),
+        cmocka_unit_test(a_revoked_key_stops_everywhere_with_a_receipt),
+        cmocka_unit_test(a_key_without_the_permission_is_told_which_it_lacks),
+    };
+
+    return cmocka_run_group_tests_name("tenancy_e2e", tests, set_up, tear_down);
+}
