@@ -8,6 +8,7 @@
 #include "libs/rpc/permission.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct guard_authz {
     struct rule *rules;
     size_t n_rules;
     bool has_policy;
+    _Atomic uint64_t n_policies; /* that were set so far */
     status (*denied)(void *data, struct call *call, const struct rpc *rpc, status why);
     void *denied_data;
 };
@@ -102,10 +104,18 @@ static status make_token(struct guard_authz *self, struct call *call, struct cac
     return status_ok();
 }
 
-static status check_standing(struct call *call, struct guard_authz *self, const char *tenant_id)
+/* Whether what stands behind a good token still stands: the key, the account, the tenant. */
+static status check_standing(struct call *call, struct guard_authz *self,
+                             const struct cached_token *token)
 {
+    const char *tenant_id = token->principal.tenant_id;
     struct tenant_limits limits;
 
+    /* A key that is revoked stays so; an account may be made anew after it was removed. */
+    if (snapshot_is_revoked(self->snapshot, token->credential, INT64_MIN) ||
+        snapshot_is_revoked(self->snapshot, token->account, token->issued_ms)) {
+        return status_error(call->arena, STATUS_UNAUTHENTICATED, "the credential was revoked");
+    }
     if (strcmp(tenant_id, PLATFORM_TENANT) == 0) {
         return status_ok();
     }
@@ -129,12 +139,7 @@ static status check_token(struct guard_authz *self, struct call *call)
     if (token->principal.expire_ms + CLOCK_LEEWAY_MS < clock_wall_ms(self->options.clock)) {
         return status_error(call->arena, STATUS_UNAUTHENTICATED, "the token has expired");
     }
-    /* A key that is revoked stays so; an account may be made anew after it was removed. */
-    if (snapshot_is_revoked(self->snapshot, token->credential, INT64_MIN) ||
-        snapshot_is_revoked(self->snapshot, token->account, token->issued_ms)) {
-        return status_error(call->arena, STATUS_UNAUTHENTICATED, "the credential was revoked");
-    }
-    TRY(check_standing(call, self, token->principal.tenant_id));
+    TRY(check_standing(call, self, token));
     call->principal = &token->principal;
     return status_ok();
 }
@@ -246,17 +251,13 @@ static status check_lease(struct guard_authz *self, struct call *call, const cha
                         SNAPSHOT_LEASE_MS / 1000);
 }
 
-static status check_tenant(struct guard_authz *self, struct call *call, const char *permission)
+static status check_suspended(struct guard_authz *self, struct call *call, const char *permission)
 {
     const char *tenant_id = call->principal->tenant_id;
-    const char *subject = arena_printf(call->arena, "tenant:%s", tenant_id);
     struct tenant_limits limits;
-    int64_t retry_after_ms = 0;
 
-    if (strcmp(tenant_id, PLATFORM_TENANT) == 0) {
-        return status_ok();
-    }
-    if (snapshot_tenant(self->snapshot, tenant_id, &limits) &&
+    if (strcmp(tenant_id, PLATFORM_TENANT) != 0 &&
+        snapshot_tenant(self->snapshot, tenant_id, &limits) &&
         limits.standing == WEFT__AUTH__V1__TENANT_STANDING__TENANT_STANDING_SUSPENDED &&
         !is_read(permission)) {
         return status_error_info(
@@ -265,13 +266,23 @@ static status check_tenant(struct guard_authz *self, struct call *call, const ch
                          tenant_id),
             (struct error_info){ .reason = "TENANT_SUSPENDED", .domain = "tenant.weft" });
     }
-    if (!snapshot_take_request(self->snapshot, tenant_id, &retry_after_ms)) {
-        status s = status_error(call->arena, STATUS_RESOURCE_EXHAUSTED,
-                                "tenant '%s' has used up its requests per minute", tenant_id);
-        s = status_quota(call->arena, s, subject, "requests_per_minute");
-        return status_retry_after(call->arena, s, retry_after_ms);
-    }
     return status_ok();
+}
+
+static status check_rate(struct guard_authz *self, struct call *call)
+{
+    const char *tenant_id = call->principal->tenant_id;
+    int64_t retry_after_ms = 0;
+
+    if (strcmp(tenant_id, PLATFORM_TENANT) == 0 ||
+        snapshot_take_request(self->snapshot, tenant_id, &retry_after_ms)) {
+        return status_ok();
+    }
+    status s = status_error(call->arena, STATUS_RESOURCE_EXHAUSTED,
+                            "tenant '%s' has used up its requests per minute", tenant_id);
+    s = status_quota(call->arena, s, arena_printf(call->arena, "tenant:%s", tenant_id),
+                     "requests_per_minute");
+    return status_retry_after(call->arena, s, retry_after_ms);
 }
 
 static status authorise(struct guard *guard, struct call *call, const struct rpc *rpc,
@@ -296,7 +307,37 @@ static status authorise(struct guard *guard, struct call *call, const struct rpc
     }
     TRY(permission_fill(call->arena, options->permission, request, &permission));
     TRY(authz_check(call, permission));
-    return check_tenant(self, call, permission);
+    TRY(check_suspended(self, call, permission));
+    return check_rate(self, call);
+}
+
+/* Both numbers only grow, so their sum is another when either is. */
+static uint64_t epoch(struct guard *guard)
+{
+    struct guard_authz *self = (struct guard_authz *)guard;
+
+    return (snapshot_revision(self->snapshot) + atomic_load(&self->n_policies)) * 2 +
+           snapshot_is_fresh(self->snapshot);
+}
+
+/* A token's end is no end of a stream that was opened with it: those that outlast a token hold what
+ * they do by what does not end, and revocation reaches them here. */
+static status still_authorised(struct guard *guard, struct call *call, const struct rpc *rpc)
+{
+    struct guard_authz *self = (struct guard_authz *)guard;
+    const struct method_options *options = rpc->options;
+
+    TRY(check_certificate(self, call));
+    if (call->token[0] == '\0') {
+        return status_ok();
+    }
+    /* authenticate() has made the principal of it. */
+    TRY(check_standing(call, self, (const struct cached_token *)call->principal));
+    if (options->open || is_named_peer(self, call, options)) {
+        return status_ok();
+    }
+    TRY(check_lease(self, call, options->permission));
+    return check_suspended(self, call, options->permission);
 }
 
 static status refused(struct guard *guard, struct call *call, const struct rpc *rpc, status why)
@@ -311,6 +352,8 @@ static status refused(struct guard *guard, struct call *call, const struct rpc *
 static const struct guard_ops guard_authz_ops = {
     .authenticate = authenticate,
     .authorise = authorise,
+    .epoch = epoch,
+    .still_authorised = still_authorised,
     .refused = refused,
 };
 
@@ -383,6 +426,7 @@ void guard_authz_set_policy(struct guard_authz *self, const Weft__Registry__V1__
     self->n_rules = policy->n_rules;
     self->has_policy = true;
     pthread_rwlock_unlock(&self->lock);
+    atomic_fetch_add(&self->n_policies, 1);
     rules_free(old, n_old);
 }
 

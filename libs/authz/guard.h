@@ -13,6 +13,9 @@
  * "tenant:X:" for those of X and of PLATFORM_TENANT; everything else is about the principal's own
  * tenant, whatever its fields say.
  *
+ * A stream is asked about again whenever something of this has changed, before its next event: a
+ * revocation, a suspension or a new policy ends it.  Its token may run out meanwhile.
+ *
  * A suspended tenant reads and does not write: rpcs whose permission ends in "read" or "list" work.
  */
 

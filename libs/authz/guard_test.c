@@ -186,23 +186,60 @@ static void an_admin_of_a_tenant_is_none_of_the_platform_nor_of_another(void **s
     assert_status(ask(f, "bravo"), STATUS_OK);
 }
 
-static void a_revoked_key_stops_at_once_and_for_ever(void **state)
+static void revoke_key(struct fixture *f, uint64_t revision)
 {
-    struct fixture *f = *state;
     Weft__Auth__V1__Revocation revocation, *revocations[] = { &revocation };
     Weft__Auth__V1__Snapshot change;
 
-    f->call.token = token(f, "acme", "publisher");
-    assert_status(ask(f, "apollo"), STATUS_OK);
     weft__auth__v1__revocation__init(&revocation);
     revocation.subject = message_text("key:k1");
     revocation.epoch_ms = f->clock.wall_ms;
     revocation.forget_ms = f->clock.wall_ms + 3600000;
     weft__auth__v1__snapshot__init(&change);
-    change.revision = 2;
+    change.revision = revision;
     change.n_revocations = 1;
     change.revocations = revocations;
     apply(f, &change);
+}
+
+static void suspend_acme(struct fixture *f, uint64_t revision)
+{
+    Weft__Auth__V1__TenantState acme, *tenants[] = { &acme };
+    Weft__Auth__V1__Snapshot change;
+
+    weft__auth__v1__tenant_state__init(&acme);
+    acme.tenant_id = message_text("acme");
+    acme.standing = WEFT__AUTH__V1__TENANT_STANDING__TENANT_STANDING_SUSPENDED;
+    weft__auth__v1__snapshot__init(&change);
+    change.revision = revision;
+    change.n_tenants = 1;
+    change.tenants = tenants;
+    apply(f, &change);
+}
+
+/* Source may call service, and nobody anything else. */
+static void set_policy(struct fixture *f, const char *source, const char *service)
+{
+    Weft__Registry__V1__PolicyRule rule, *rules[] = { &rule };
+    Weft__Registry__V1__Policy policy;
+
+    weft__registry__v1__policy_rule__init(&rule);
+    rule.source = message_text(source);
+    rule.service = message_text(service);
+    weft__registry__v1__policy__init(&policy);
+    policy.revision = 1;
+    policy.n_rules = 1;
+    policy.rules = rules;
+    guard_authz_set_policy(f->authz, &policy);
+}
+
+static void a_revoked_key_stops_at_once_and_for_ever(void **state)
+{
+    struct fixture *f = *state;
+
+    f->call.token = token(f, "acme", "publisher");
+    assert_status(ask(f, "apollo"), STATUS_OK);
+    revoke_key(f, 2);
     assert_status(ask(f, "apollo"), STATUS_UNAUTHENTICATED);
     f->clock.wall_ms += 5000;
     f->call.token = token(f, "acme", "publisher");
@@ -226,17 +263,8 @@ static void a_token_ends_with_its_time_and_with_its_tenant(void **state)
 static void a_suspended_tenant_reads_and_does_not_write(void **state)
 {
     struct fixture *f = *state;
-    Weft__Auth__V1__TenantState acme, *tenants[] = { &acme };
-    Weft__Auth__V1__Snapshot change;
 
-    weft__auth__v1__tenant_state__init(&acme);
-    acme.tenant_id = message_text("acme");
-    acme.standing = WEFT__AUTH__V1__TENANT_STANDING__TENANT_STANDING_SUSPENDED;
-    weft__auth__v1__snapshot__init(&change);
-    change.revision = 2;
-    change.n_tenants = 1;
-    change.tenants = tenants;
-    apply(f, &change);
+    suspend_acme(f, 2);
     f->call.token = token(f, "acme", "publisher");
     status s = ask(f, "apollo");
     assert_status(s, STATUS_FAILED_PRECONDITION);
@@ -279,26 +307,84 @@ static void without_word_from_auth_tokens_are_denied_in_the_end(void **state)
 static void the_mesh_policy_is_the_first_lock(void **state)
 {
     struct fixture *f = *state;
-    Weft__Registry__V1__PolicyRule rule, *rules[] = { &rule };
-    Weft__Registry__V1__Policy policy;
 
     f->call.token = token(f, "acme", "publisher");
-    weft__registry__v1__policy_rule__init(&rule);
-    rule.source = message_text("gateway");
-    rule.service = message_text("search");
-    weft__registry__v1__policy__init(&policy);
-    policy.revision = 1;
-    policy.n_rules = 1;
-    policy.rules = rules;
-    guard_authz_set_policy(f->authz, &policy);
+    set_policy(f, "gateway", "search");
     status s = ask(f, "apollo");
     assert_status(s, STATUS_PERMISSION_DENIED);
     assert_string_equal(s.details->info.reason, "MESH_POLICY");
     f->call.peer_id = "spiffe://weft.local/gateway";
     assert_status(ask(f, "apollo"), STATUS_OK);
-    rule.service = message_text("tenant");
-    guard_authz_set_policy(f->authz, &policy);
+    set_policy(f, "gateway", "tenant");
     assert_status(ask(f, "apollo"), STATUS_PERMISSION_DENIED);
+}
+
+/* Of a stream that ask() has let in: as before its next event, when the epoch has changed since. */
+static status goes_on(struct fixture *f, uint64_t *epoch)
+{
+    const struct rpc rpc = { .method = "EchoStream", .options = &f->options };
+    uint64_t now = f->guard->ops->epoch(f->guard);
+
+    if (now == *epoch) {
+        return status_ok();
+    }
+    *epoch = now;
+    return f->guard->ops->still_authorised(f->guard, &f->call, &rpc);
+}
+
+static void let_in(struct fixture *f, uint64_t *ret_epoch)
+{
+    *ret_epoch = f->guard->ops->epoch(f->guard);
+    f->call.token = token(f, "acme", "publisher");
+    assert_status(ask(f, "apollo"), STATUS_OK);
+}
+
+static void a_stream_ends_with_its_key_but_not_with_its_token(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t epoch;
+
+    let_in(f, &epoch);
+    f->clock.wall_ms += 1000000; /* the token has run out */
+    epoch = 0;
+    assert_status(goes_on(f, &epoch), STATUS_OK);
+    revoke_key(f, 2);
+    assert_status(goes_on(f, &epoch), STATUS_UNAUTHENTICATED);
+}
+
+static void a_stream_that_writes_ends_when_its_tenant_is_suspended(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t epoch;
+
+    let_in(f, &epoch);
+    suspend_acme(f, 2);
+    assert_status(goes_on(f, &epoch), STATUS_FAILED_PRECONDITION);
+    epoch = 0;
+    f->options.permission = "project:{name}:data:read";
+    assert_status(goes_on(f, &epoch), STATUS_OK);
+}
+
+static void a_stream_ends_when_the_policy_lets_its_peer_in_no_more(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t epoch;
+
+    let_in(f, &epoch);
+    set_policy(f, "cli", "search");
+    assert_status(goes_on(f, &epoch), STATUS_OK);
+    set_policy(f, "gateway", "search");
+    assert_status(goes_on(f, &epoch), STATUS_PERMISSION_DENIED);
+}
+
+static void a_stream_ends_when_auth_has_been_silent_too_long(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t epoch;
+
+    let_in(f, &epoch);
+    f->clock.monotonic_us += (int64_t)(SNAPSHOT_LEASE_MS + 1) * 1000;
+    assert_status(goes_on(f, &epoch), STATUS_UNAVAILABLE);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -315,6 +401,10 @@ int main(void)
         TEST(a_tenants_rate_is_kept_and_says_when_to_come_back),
         TEST(without_word_from_auth_tokens_are_denied_in_the_end),
         TEST(the_mesh_policy_is_the_first_lock),
+        TEST(a_stream_ends_with_its_key_but_not_with_its_token),
+        TEST(a_stream_that_writes_ends_when_its_tenant_is_suspended),
+        TEST(a_stream_ends_when_the_policy_lets_its_peer_in_no_more),
+        TEST(a_stream_ends_when_auth_has_been_silent_too_long),
     };
 
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);

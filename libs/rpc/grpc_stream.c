@@ -287,7 +287,13 @@ static void ask_for_more(struct grpc_stream *self)
     if (is_over || !stream_has_room(&self->stream) || self->options.events->writable == NULL) {
         return;
     }
-    check(self, self->options.events->writable(&self->stream, self->state));
+    status s = self->options.is_client || self->options.admit == NULL
+                   ? status_ok()
+                   : self->options.admit(&self->call, self->options.data, NULL, false);
+    if (status_is_ok(s)) {
+        s = self->options.events->writable(&self->stream, self->state);
+    }
+    check(self, s);
     arena_reset(self->event_arena);
 }
 

@@ -35,7 +35,8 @@ struct grpc_stream_options {
     void *state;            /* client: the events'; server: what open() is given */
     struct arena *arena;    /* the call's, owned from now on */
     struct call call;       /* copied; its arena must be the above */
-    /* server: asked with each message before the events see it; may end the stream */
+    /* server: asked with each message before the events see it, and with none before writable; may
+     * end the stream */
     status (*admit)(struct call *call, void *data, const ProtobufCMessage *message, bool first);
     /* Once, after closed, with the final status: for the log, the metrics and the span. */
     void (*finished)(struct call *call, void *data, status why);

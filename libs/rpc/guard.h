@@ -12,6 +12,8 @@
 #include "libs/rpc/call.h"
 #include "libs/rpc/method_options.h"
 
+#include <stdint.h>
+
 /* A guard is a struct that begins with this one.  Safe on any thread, and must not block: it runs
  * on completion-queue threads. */
 struct guard {
@@ -27,7 +29,14 @@ struct guard_ops {
      * tenant is suspended; RESOURCE_EXHAUSTED: over its rate. */
     status (*authorise)(struct guard *guard, struct call *call, const struct rpc *rpc,
                         const ProtobufCMessage *request);
-    /* The call was refused by either of the two; for the audit.  May write(), not wait. An error
+    /* Streams outlive the moment in which they were let in.  epoch() is another number whenever a
+     * decision may have become another, and costs next to nothing: it is asked before each event of
+     * each stream.  When it has changed, still_authorised() says whether what let the stream in
+     * holds: the certificate's policy, the token that was not revoked, the tenant's state.  Both
+     * NULL: a stream that was let in goes on to its end. */
+    uint64_t (*epoch)(struct guard *guard);
+    status (*still_authorised)(struct guard *guard, struct call *call, const struct rpc *rpc);
+    /* The call was refused by one of them; for the audit.  May write(), not wait. An error
      * replaces the refusal's: what cannot be audited fails another way. NULL does nothing. */
     status (*refused)(struct guard *guard, struct call *call, const struct rpc *rpc, status why);
 };

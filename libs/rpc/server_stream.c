@@ -16,6 +16,7 @@ struct served {
     int64_t started_us;
     status refused;            /* by admission; told when the first message is there */
     const char *const *fields; /* of the first message, those that the permission names */
+    uint64_t epoch;            /* of the guard, when it last said yes */
 };
 
 /* AIP-style streams say what they are about once: later messages repeat it or leave it out. */
@@ -34,14 +35,39 @@ static status check_unchanged(struct served *self, struct call *call,
     return status_ok();
 }
 
+static uint64_t epoch_of(struct guard *guard)
+{
+    return guard == NULL || guard->ops->epoch == NULL ? 0 : guard->ops->epoch(guard);
+}
+
+/* Who was revoked meanwhile, or whose tenant was suspended, gets no further. */
+static status check_still_authorised(struct served *self, struct call *call)
+{
+    struct guard *guard = self->method->server->options.guard;
+    uint64_t epoch = epoch_of(guard);
+
+    if (epoch == self->epoch || guard->ops->still_authorised == NULL) {
+        return status_ok();
+    }
+    status s = guard->ops->still_authorised(guard, call, &self->method->rpc);
+    if (!status_is_ok(s) && guard->ops->refused != NULL) {
+        TRY(guard->ops->refused(guard, call, &self->method->rpc, s));
+    }
+    TRY(s);
+    self->epoch = epoch;
+    return status_ok();
+}
+
 static status admit(struct call *call, void *data, const ProtobufCMessage *message, bool first)
 {
     struct served *self = data;
 
     if (!first) {
-        return check_unchanged(self, call, message);
+        TRY(check_still_authorised(self, call));
+        return message == NULL ? status_ok() : check_unchanged(self, call, message);
     }
     TRY(self->refused);
+    self->epoch = epoch_of(self->method->server->options.guard); /* before what it decides by */
     TRY(server_authorise(call, &self->method->rpc, message));
     const char *const *fields =
         permission_fields(call->arena, self->method->options.permission, message);

@@ -33,6 +33,8 @@ struct test_guard {
     _Atomic enum status_code authenticate_code, authorise_code; /* set while the server runs */
     char permission[64];
     _Atomic int refused;
+    _Atomic uint64_t epoch;
+    _Atomic enum status_code stream_code; /* of streams that were let in, at a new epoch */
 };
 
 static status guard_authenticate(struct guard *guard, struct call *call)
@@ -70,9 +72,28 @@ static status guard_refused(struct guard *guard, struct call *call, const struct
     return status_ok();
 }
 
+static uint64_t guard_epoch(struct guard *guard)
+{
+    struct test_guard *self = (struct test_guard *)guard;
+
+    return atomic_load(&self->epoch);
+}
+
+static status guard_still_authorised(struct guard *guard, struct call *call, const struct rpc *rpc)
+{
+    const struct test_guard *self = (const struct test_guard *)guard;
+
+    (void)rpc;
+    return self->stream_code == STATUS_OK
+               ? status_ok()
+               : status_error(call->arena, self->stream_code, "not any more");
+}
+
 static const struct guard_ops test_guard_ops = {
     .authenticate = guard_authenticate,
     .authorise = guard_authorise,
+    .epoch = guard_epoch,
+    .still_authorised = guard_still_authorised,
     .refused = guard_refused,
 };
 
@@ -399,6 +420,25 @@ static void a_stream_that_is_not_permitted_never_reaches_its_handler(void **stat
     assert_int_equal(f->echo.closed, 0);
 }
 
+static void a_stream_is_asked_about_again_when_decisions_have_changed(void **state)
+{
+    struct fixture *f = *state;
+    const ProtobufCMessage *message;
+    struct pipe *pipe;
+
+    assert_status(open_echoes(f, &pipe), STATUS_OK);
+    assert_status(send_echo(f, pipe, "ada", 1, 0), STATUS_OK);
+    assert_status(pipe_receive(pipe, f->call.arena, 5000, &message), STATUS_OK);
+    f->guard.stream_code = STATUS_UNAUTHENTICATED;
+    assert_status(send_echo(f, pipe, "ada", 1, 0), STATUS_OK); /* nothing has changed */
+    assert_status(pipe_receive(pipe, f->call.arena, 5000, &message), STATUS_OK);
+    atomic_store(&f->guard.epoch, 1);
+    (void)send_echo(f, pipe, "ada", 1, 0);
+    assert_status(pipe_receive(pipe, f->call.arena, 5000, &message), STATUS_UNAUTHENTICATED);
+    assert_int_equal(atomic_load(&f->guard.refused), 1);
+    pipe_free(pipe);
+}
+
 static void a_stream_given_up_is_closed_at_the_other_end(void **state)
 {
     struct fixture *f = *state;
@@ -530,6 +570,7 @@ int main(void)
         TEST(a_stream_ends_with_its_handlers_error),
         TEST(what_a_stream_is_about_may_not_change),
         TEST(a_stream_that_is_not_permitted_never_reaches_its_handler),
+        TEST(a_stream_is_asked_about_again_when_decisions_have_changed),
         TEST(a_stream_given_up_is_closed_at_the_other_end),
         TEST_WITH(a_server_that_is_full_says_so_at_once, set_up_narrow),
         TEST_WITH(an_attested_caller_is_known_by_its_process, set_up_attested),
