@@ -5,6 +5,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A copy in one piece: unlike an arena, not larger than it must be. */
+static struct search_schema own_schema(const struct search_schema *schema)
+{
+    size_t size = schema->n_fields * sizeof *schema->fields;
+
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        size += strlen(schema->fields[i].name) + 1;
+    }
+    struct schema_field *fields = malloc(size + 1);
+    if (fields == NULL) {
+        abort();
+    }
+    char *names = (char *)(fields + schema->n_fields);
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        size_t length = strlen(schema->fields[i].name) + 1;
+        fields[i] = schema->fields[i];
+        fields[i].name = memcpy(names, schema->fields[i].name, length);
+        names += length;
+    }
+    return (struct search_schema){ .fields = fields, .n_fields = schema->n_fields };
+}
+
+/* With a NUL behind it. */
+static bytes own_key(bytes key)
+{
+    uint8_t *copy = calloc(1, key.size + 1);
+
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(copy, key.data, key.size);
+    return (bytes){ .data = copy, .size = key.size };
+}
+
+static void free_const(const void *owned)
+{
+    free((void *)(uintptr_t)owned);
+}
+
 struct collection *collection_new(struct segments *segments, bytes key,
                                   const struct search_schema *schema, int64_t create_time_ms)
 {
@@ -14,9 +53,8 @@ struct collection *collection_new(struct segments *segments, bytes key,
     if (collection == NULL) {
         abort();
     }
-    collection->arena = arena_new();
-    collection->schema = search_schema_copy(schema, collection->arena);
-    collection->key = bytes_copy(collection->arena, key);
+    collection->schema = own_schema(schema);
+    collection->key = own_key(key);
     collection->segments = segments;
     collection->create_time_ms = create_time_ms;
     atomic_init(&collection->refs, 1);
@@ -64,7 +102,8 @@ void collection_unref(struct collection *collection)
     }
     free(collection->parts);
     pthread_rwlock_destroy(&collection->lock);
-    arena_free(collection->arena);
+    free_const(collection->schema.fields);
+    free_const(collection->key.data);
     free(collection);
 }
 

@@ -33,8 +33,7 @@ struct collection_part {
 
 struct collection {
     bytes key;                   /* owned; '\0' between tenant, project and collection */
-    struct search_schema schema; /* in arena */
-    struct arena *arena;         /* owned */
+    struct search_schema schema; /* owned, in one piece with its names */
     struct segments *segments;   /* borrowed */
     int64_t create_time_ms;
     atomic_uint refs;

@@ -46,6 +46,7 @@ struct write_op {
 struct search_engine {
     struct files *files;
     const struct clock *clock;
+    struct log *log_to; /* for people; NULL is silent */
     bool stepped;
     size_t memtable_limit;
     uint64_t log_limit;

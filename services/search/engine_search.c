@@ -1,5 +1,6 @@
 #include "libs/base/crc32c.h"
 #include "libs/base/status_details.h"
+#include "libs/obs/metrics.h"
 #include "services/search/engine.h"
 #include "services/search/keyword_leg.h"
 #include "services/search/pack.h"
@@ -201,6 +202,7 @@ status search_engine_search(struct search_engine *engine, struct arena *arena,
                             const struct search_request *request, struct search_page *ret_page)
 {
     struct search *search = ARENA_NEW(arena, struct search);
+    int64_t start_us = clock_monotonic_us(engine->clock);
 
     TRY(engine_find(engine, arena, name, &search->collection));
     search->request = request;
@@ -208,5 +210,6 @@ status search_engine_search(struct search_engine *engine, struct arena *arena,
     status s = search_collection(search, arena, ret_page);
     engine_give_analyzer(engine, search->analyzer);
     collection_unref(search->collection);
+    histogram_record(HISTOGRAM_search_query, clock_monotonic_us(engine->clock) - start_us);
     return s;
 }

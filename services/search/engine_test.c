@@ -326,6 +326,40 @@ static void a_dropped_collection_leaves_no_files(void **state)
     assert_int_equal(names.n_names, 0);
 }
 
+/* ---- Searching, where the oracle does not look ---- */
+
+static void a_page_tells_when_it_does_not_follow_the_one_before(void **state)
+{
+    struct fixture *f = *state;
+    struct search_request request = { .query = "book", .limit = 1, .page_token = "" };
+    struct search_page page;
+
+    assert_status(upsert(f, "a", 1), STATUS_OK);
+    assert_status(upsert(f, "b", 1), STATUS_OK);
+    assert_status(search_engine_search(f->engine, f->arena, &books, &request, &page), STATUS_OK);
+    request.page_token = page.next_page_token;
+    assert_status(search_engine_search(f->engine, f->arena, &books, &request, &page), STATUS_OK);
+    assert_false(page.changed);
+    assert_status(upsert(f, "c", 1), STATUS_OK);
+    assert_status(search_engine_search(f->engine, f->arena, &books, &request, &page), STATUS_OK);
+    assert_true(page.changed);
+}
+
+static void a_page_has_1_to_1000_hits(void **state)
+{
+    struct fixture *f = *state;
+    struct search_request request = { .query = "book", .page_token = "" };
+    struct search_page page;
+
+    assert_status(search_engine_search(f->engine, f->arena, &books, &request, &page),
+                  STATUS_INVALID_ARGUMENT);
+    request.limit = MAX_HITS;
+    assert_status(search_engine_search(f->engine, f->arena, &books, &request, &page), STATUS_OK);
+    request.limit = MAX_HITS + 1;
+    assert_status(search_engine_search(f->engine, f->arena, &books, &request, &page),
+                  STATUS_INVALID_ARGUMENT);
+}
+
 /* ---- Merges and rebuilds ---- */
 
 static void merges_keep_what_is_alive_and_nothing_else(void **state)
@@ -665,6 +699,8 @@ int main(void)
         TEST(collections_are_made_listed_and_dropped),
         TEST(one_tenant_does_not_see_another),
         TEST(a_dropped_collection_leaves_no_files),
+        TEST(a_page_tells_when_it_does_not_follow_the_one_before),
+        TEST(a_page_has_1_to_1000_hits),
         TEST(merges_keep_what_is_alive_and_nothing_else),
         TEST(the_log_is_cut_by_a_flush),
         TEST(what_is_there_already_costs_no_log),

@@ -1,5 +1,7 @@
 #include "services/search/engine_change.h"
 
+#include "libs/obs/metrics.h"
+
 #include <stdlib.h>
 
 enum {
@@ -35,6 +37,7 @@ static void freeze(struct search_engine *engine, struct arena *arena)
     engine->is_frozen = true;
     pthread_mutex_lock(&engine->lock);
     engine->memtable_bytes = 0;
+    gauge_set(GAUGE_search_memtable_bytes, 0);
     pthread_mutex_unlock(&engine->lock);
     engine_follow(engine);
 }
@@ -59,6 +62,7 @@ static status forget_log(struct search_engine *engine, struct arena *arena)
     uint64_t left = write_log_bytes(engine->log);
     pthread_mutex_lock(&engine->lock);
     engine->log_bytes = left;
+    gauge_set(GAUGE_search_log_bytes, (int64_t)left);
     pthread_mutex_unlock(&engine->lock);
     engine_follow(engine);
     return s;
@@ -359,7 +363,12 @@ static void step_all(struct search_engine *engine)
 
     while (more) {
         status s = search_engine_step(engine, arena, &more);
-        more = more && status_is_ok(s);
+        if (!status_is_ok(s)) {
+            LOG(engine->log_to, LEVEL_ERROR, NULL, "the index cannot be put in order",
+                log_text("error", s.message));
+            counter_add(COUNTER_search_upkeep_failures, 1);
+            more = false;
+        }
         arena_reset(arena);
     }
     arena_free(arena);

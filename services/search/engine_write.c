@@ -1,4 +1,5 @@
 #include "libs/base/status_details.h"
+#include "libs/obs/metrics.h"
 #include "services/search/engine.h"
 #include "services/search/pack.h"
 
@@ -101,10 +102,12 @@ static void apply_some(struct search_engine *engine, struct collection *collecti
         *ops[i].result = apply_op(collection, arena, analyzer, &ops[i]);
     }
     collection->revision = sequence;
+    counter_add(COUNTER_search_documents, n_ops);
     size_t added = active_bytes(collection) - before;
     collection_unlock(collection);
     pthread_mutex_lock(&engine->lock);
     engine->memtable_bytes += added;
+    gauge_set(GAUGE_search_memtable_bytes, (int64_t)engine->memtable_bytes);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -258,6 +261,7 @@ static status write_group(struct search_engine *engine, struct arena *arena,
                           const struct write_unit *units)
 {
     struct text payload = text_new(arena);
+    int64_t start_us = clock_monotonic_us(engine->clock);
 
     for (const struct write_unit *unit = units; unit != NULL; unit = unit->next) {
         pack_unit(&payload, unit);
@@ -266,6 +270,7 @@ static status write_group(struct search_engine *engine, struct arena *arena,
     for (const struct write_unit *unit = units; unit != NULL; unit = unit->next) {
         apply_unit(engine, unit->arena, write_log_last(engine->log), unit);
     }
+    histogram_record(HISTOGRAM_search_commit, clock_monotonic_us(engine->clock) - start_us);
     return status_ok();
 }
 
@@ -279,6 +284,7 @@ static void end_group(struct search_engine *engine, struct write_unit *units, st
         unit->is_done = true;
     }
     engine->log_bytes = write_log_bytes(engine->log);
+    gauge_set(GAUGE_search_log_bytes, (int64_t)engine->log_bytes);
     engine->leading = false;
     pthread_cond_broadcast(&engine->led);
 }

@@ -30,7 +30,8 @@ int main(void)
     struct search_changes changes;
     mesh_or_exit(mesh, disk_files_init(&folder, arena, index));
     mesh_or_exit(mesh, search_engine_open(&(struct search_engine_options){ .files = &folder.files,
-                                                                           .clock = &system_clock },
+                                                                           .clock = &system_clock,
+                                                                           .log = mesh_log(mesh) },
                                           arena, &engine));
     search_changes_init(&changes, engine, store, &system_clock, &system_random);
     mesh_or_exit(mesh, search_changes_recover(&changes, arena));

@@ -63,6 +63,7 @@ static struct search_engine *engine_new(const struct search_engine_options *opti
     }
     engine->files = options->files;
     engine->clock = options->clock;
+    engine->log_to = options->log;
     engine->stepped = options->stepped;
     engine->memtable_limit =
         options->memtable_bytes != 0 ? options->memtable_bytes : DEFAULT_MEMTABLE_BYTES;

@@ -25,6 +25,7 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
+#include "libs/obs/log.h"
 #include "services/search/search_document.h"
 #include "services/search/search_filter.h"
 #include "services/search/snippet.h"
@@ -34,6 +35,7 @@ struct search_engine;
 struct search_engine_options {
     struct files *files;       /* required; borrowed; the engine's alone */
     const struct clock *clock; /* required; borrowed */
+    struct log *log;           /* borrowed; NULL is silent */
     bool stepped;              /* no thread of its own: flushes and merges happen in
                                   search_engine_step(), and in writes that need the room */
     size_t memtable_bytes;     /* flushed when all together have so much; 0 means 24 MiB */
