@@ -7,7 +7,10 @@
 #include "cli/verbs.h"
 #include "libs/base/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 
 enum {
@@ -117,6 +120,20 @@ static status start(struct invocation *invocation, struct home *home)
                   "./weft check");
 }
 
+/* Two that start at once would take each other's ports: the second waits for the first.  Held until
+ * we end. */
+static status wait_for_turn(struct invocation *invocation, const struct home *home)
+{
+    TRY(make_folder(invocation->arena, home->root, 0700));
+    const char *path = home_path(invocation->arena, home, "up.lock");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
+        return status_error(invocation->arena, STATUS_UNAVAILABLE, "lock '%s': %s", path,
+                            strerror(errno));
+    }
+    return status_ok();
+}
+
 static status up(struct invocation *invocation)
 {
     int64_t begin_ms = clock_monotonic_ms(&system_clock);
@@ -125,6 +142,8 @@ static status up(struct invocation *invocation)
 
     TRY(arguments_end(invocation->arguments));
     TRY(find_home(invocation, &home));
+    TRY(advise(invocation, wait_for_turn(invocation, &home), "./weft check"));
+    TRY(find_home(invocation, &home)); /* as who was before us left it */
     bool runs = status_is_ok(mesh_status_get(invocation->arena, &home, &mesh));
     if (!runs) {
         output_progress(invocation->output, "weft: starting\n");

@@ -122,6 +122,17 @@ static void up_starts_all_and_a_second_time_changes_nothing(void **state)
     assert_int_equal(pid_of(f, "scheduler"), before);
 }
 
+static void two_that_start_at_once_start_one_mesh(void **state)
+{
+    struct fixture *f = *state;
+    const char *said =
+        shell(f, "(cli/weft up 2>&1; echo code $?) & cli/weft up 2>&1; echo code $?; wait");
+
+    assert_non_null(strstr(said, "all ready after"));
+    assert_non_null(strstr(said, "nothing changed"));
+    assert_null(strstr(said, "code 1"));
+}
+
 static void status_says_what_a_program_wants_to_know(void **state)
 {
     struct fixture *f = *state;
@@ -254,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(up_starts_all_and_a_second_time_changes_nothing),
+        TEST(two_that_start_at_once_start_one_mesh),
         TEST(status_says_what_a_program_wants_to_know),
         TEST(each_service_has_its_folder_and_its_user),
         TEST(the_registry_is_told_who_is_whom),
