@@ -17,9 +17,8 @@ struct lease {
     _Atomic int state; /* Weft__Registry__V1__InstanceState, as it is to be told */
     int64_t start_ms;
     _Atomic int64_t beat_due_us;
-    pthread_mutex_t lock; /* over the next two */
+    pthread_mutex_t lock; /* over is_drained */
     pthread_cond_t changed;
-    bool is_held;
     bool is_drained;
     /* Of the stream's events. */
     int told_state;
@@ -92,10 +91,9 @@ static status on_writable(struct stream *stream, void *state)
     return status_ok();
 }
 
-static void set_held(struct lease *self, bool held, bool drained)
+static void set_drained(struct lease *self, bool drained)
 {
     pthread_mutex_lock(&self->lock);
-    self->is_held = held;
     self->is_drained = drained;
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->lock);
@@ -108,14 +106,14 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
         (const Weft__Registry__V1__LeaseResponse *)message;
 
     if (response->kind_case == WEFT__REGISTRY__V1__LEASE_RESPONSE__KIND_GRANTED) {
-        set_held(self, true, false);
+        set_drained(self, false);
         self->options.held(self->options.data, true, "");
     } else if (response->kind_case == WEFT__REGISTRY__V1__LEASE_RESPONSE__KIND_POLICY) {
         self->options.policy(self->options.data, response->policy);
         self->to_acknowledge = response->policy->revision;
         return on_writable(stream, self);
     } else if (response->kind_case == WEFT__REGISTRY__V1__LEASE_RESPONSE__KIND_DRAINED) {
-        set_held(self, true, true);
+        set_drained(self, true);
     }
     return status_ok(); /* a kind of a newer registry: not for us */
 }
@@ -124,7 +122,7 @@ static void on_down(void *state, status why)
 {
     struct lease *self = state;
 
-    set_held(self, false, false);
+    set_drained(self, false);
     self->options.held(self->options.data, false, why.message);
 }
 
@@ -199,8 +197,8 @@ bool lease_drain(struct lease *self, int64_t timeout_ms)
     until.tv_nsec %= 1000000000;
     lease_set_state(self, WEFT__REGISTRY__V1__INSTANCE_STATE__INSTANCE_STATE_DRAINING);
     pthread_mutex_lock(&self->lock);
-    while (self->is_held && !self->is_drained &&
-           pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0) {
+    /* Without a registry, too: one that is back within this time tells the clients. */
+    while (!self->is_drained && pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0) {
     }
     bool is_drained = self->is_drained;
     pthread_mutex_unlock(&self->lock);

@@ -39,7 +39,7 @@ void lease_free(struct lease *lease);
 void lease_set_state(struct lease *lease, Weft__Registry__V1__InstanceState state) NONNULL;
 
 /* Says DRAINING and waits until every client has accepted it, so that no new call will come: true;
- * false after timeout_ms, or when there is no registry to say it to.  Blocks; not in an event. */
+ * false after timeout_ms.  Blocks; not in an event. */
 bool lease_drain(struct lease *lease, int64_t timeout_ms) NONNULL;
 
 #endif

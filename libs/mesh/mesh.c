@@ -18,7 +18,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { MAX_PEERS = 16, JOIN_TIMEOUT_MS = 60000, DRAIN_MS = 5000, DRAIN_TOLD_MS = 1000 };
+enum {
+    MAX_PEERS = 16,
+    JOIN_TIMEOUT_MS = 60000,
+    DRAIN_MS = 5000,
+    DRAIN_TOLD_MS = 1000,
+    DRAIN_SETTLE_MS = 200
+};
 
 struct named_channel {
     const char *name;
@@ -494,6 +500,8 @@ static void drain(struct mesh *self)
     }
     if (self->lease != NULL) {
         bool told = lease_drain(self->lease, DRAIN_TOLD_MS);
+        /* A client accepts a resource before its balancer has taken it over. */
+        (void)usleep(DRAIN_SETTLE_MS * 1000);
         LOG(self->log, LEVEL_DEBUG, NULL, "drained", log_bool("all_clients_know", told));
     }
     server_stop(self->server, DRAIN_MS);
