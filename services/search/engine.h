@@ -2,6 +2,7 @@
  *
  *     search_engine.c    opening, collections, reading
  *     engine_search.c    searching
+ *     engine_batch.c     what a caller writes, checked and analysed
  *     engine_write.c     the log and the memtables
  *     engine_upkeep.c    flush, merge, rebuild, each as a change (engine_change.h)
  *

@@ -1,11 +1,9 @@
-#include "services/search/part.h"
+#include "services/search/part_internal.h"
 
 #include "libs/base/crc32c.h"
-#include "services/search/cursor.h"
 #include "services/search/pack.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,22 +11,9 @@
  * at most, since merges stop at 256 MiB. */
 enum { MAX_PART_DOCS = 1 << 30 };
 
-struct part {
-    struct source source;
-    struct extent_view view;
-    struct part_footer footer;
-    struct part_field fields[MAX_FIELDS];
-    _Atomic uint64_t checked[]; /* a bit for each check block that was found good */
-};
-
-static const struct part *of(const struct source *source)
-{
-    return (const struct part *)source;
-}
-
 /* ---- Looking at bytes ---- */
 
-static status broken(const struct part *part, struct arena *arena, uint64_t offset)
+status part_broken(const struct part *part, struct arena *arena, uint64_t offset)
 {
     return status_error(arena, STATUS_DATA_LOSS,
                         "segment '%s' is broken at byte %" PRIu64 " of a part", part->view.name,
@@ -53,7 +38,7 @@ static bool is_checked(const struct part *part, uint64_t block)
 static status check_block(const struct part *part, struct arena *arena, uint64_t block, bytes data)
 {
     if (crc32c(data) != load_u32(part->view.data.data + part->footer.checksums + block * 4)) {
-        return broken(part, arena, block * PART_CHECK_BYTES);
+        return part_broken(part, arena, block * PART_CHECK_BYTES);
     }
     /* The marks are the only thing of a part that changes. */
     struct part *marked = (struct part *)(uintptr_t)part;
@@ -62,14 +47,13 @@ static status check_block(const struct part *part, struct arena *arena, uint64_t
     return status_ok();
 }
 
-/* The bytes from offset on, which are within the part and as they were written. */
-static status look(const struct part *part, struct arena *arena, uint64_t offset, uint64_t size,
-                   const uint8_t **ret_data)
+status part_look(const struct part *part, struct arena *arena, uint64_t offset, uint64_t size,
+                 const uint8_t **ret_data)
 {
     uint64_t end = part->footer.checksums;
 
     if (offset > end || size > end - offset) {
-        return broken(part, arena, offset);
+        return part_broken(part, arena, offset);
     }
     for (uint64_t at = offset / PART_CHECK_BYTES;
          size > 0 && at <= (offset + size - 1) / PART_CHECK_BYTES; at++) {
@@ -82,13 +66,13 @@ static status look(const struct part *part, struct arena *arena, uint64_t offset
     return status_ok();
 }
 
-static status term_at(const struct part *part, struct arena *arena, uint32_t number,
-                      struct part_term *ret_term)
+status part_term_at(const struct part *part, struct arena *arena, uint32_t number,
+                    struct part_term *ret_term)
 {
     const uint8_t *at = NULL;
 
-    TRY(look(part, arena, part->footer.terms + (uint64_t)number * sizeof *ret_term,
-             sizeof *ret_term, &at));
+    TRY(part_look(part, arena, part->footer.terms + (uint64_t)number * sizeof *ret_term,
+                  sizeof *ret_term, &at));
     memcpy(ret_term, at, sizeof *ret_term);
     return status_ok();
 }
@@ -100,14 +84,14 @@ static status read_term(const struct part *part, struct arena *arena, uint32_t n
     struct part_term next;
     const uint8_t *text = NULL;
 
-    TRY(term_at(part, arena, number, ret_term));
-    TRY(term_at(part, arena, number + 1, &next));
+    TRY(part_term_at(part, arena, number, ret_term));
+    TRY(part_term_at(part, arena, number + 1, &next));
     if (next.text < ret_term->text || next.list < ret_term->list ||
         ret_term->n_docs > part->footer.n_docs) {
-        return broken(part, arena, part->footer.terms);
+        return part_broken(part, arena, part->footer.terms);
     }
-    TRY(look(part, arena, part->footer.term_text + ret_term->text, next.text - ret_term->text,
-             &text));
+    TRY(part_look(part, arena, part->footer.term_text + ret_term->text, next.text - ret_term->text,
+                  &text));
     *ret_text = (bytes){ .data = text, .size = next.text - ret_term->text };
     return status_ok();
 }
@@ -142,7 +126,7 @@ static status find_term(const struct part *part, struct arena *arena, size_t fie
 static status part_find(const struct source *source, struct arena *arena, size_t field, bytes term,
                         struct list *ret_list)
 {
-    const struct part *part = of(source);
+    const struct part *part = part_of(source);
     struct part_term entry;
     uint32_t number = 0;
 
@@ -162,16 +146,16 @@ static status part_find(const struct source *source, struct arena *arena, size_t
 
 static status part_id(const struct source *source, struct arena *arena, uint32_t doc, bytes *ret_id)
 {
-    const struct part *part = of(source);
+    const struct part *part = part_of(source);
     const uint8_t *at = NULL;
 
-    TRY(look(part, arena, part->footer.id_offsets + (uint64_t)doc * 4, 8, &at));
+    TRY(part_look(part, arena, part->footer.id_offsets + (uint64_t)doc * 4, 8, &at));
     uint32_t start = load_u32(at);
     uint32_t end = load_u32(at + 4);
     if (end < start) {
-        return broken(part, arena, part->footer.id_offsets);
+        return part_broken(part, arena, part->footer.id_offsets);
     }
-    TRY(look(part, arena, part->footer.ids + start, end - start, &at));
+    TRY(part_look(part, arena, part->footer.ids + start, end - start, &at));
     *ret_id = (bytes){ .data = at, .size = end - start };
     return status_ok();
 }
@@ -185,17 +169,17 @@ static status read_file(const struct part *part, struct arena *arena, uint64_t o
 
     TRY(file_read_at(part->view.file, arena, part->view.offset + offset, data, size, &n));
     *ret_data = data;
-    return n == size ? status_ok() : broken(part, arena, offset);
+    return n == size ? status_ok() : part_broken(part, arena, offset);
 }
 
-/* As look(), without touching the map. */
+/* As part_look(), without touching the map. */
 static status look_in_file(const struct part *part, struct arena *arena, uint64_t offset,
                            uint64_t size, const uint8_t **ret_data)
 {
     uint64_t end = part->footer.checksums;
 
     if (offset > end || size > end - offset) {
-        return broken(part, arena, offset);
+        return part_broken(part, arena, offset);
     }
     for (uint64_t at = offset / PART_CHECK_BYTES;
          size > 0 && at <= (offset + size - 1) / PART_CHECK_BYTES; at++) {
@@ -211,14 +195,14 @@ static status look_in_file(const struct part *part, struct arena *arena, uint64_
 static status part_stored(const struct source *source, struct arena *arena, uint32_t doc,
                           bytes *ret_stored)
 {
-    const struct part *part = of(source);
+    const struct part *part = part_of(source);
     const uint8_t *at = NULL;
 
-    TRY(look(part, arena, part->footer.doc_offsets + (uint64_t)doc * 8, 16, &at));
+    TRY(part_look(part, arena, part->footer.doc_offsets + (uint64_t)doc * 8, 16, &at));
     uint64_t start = load_u64(at);
     uint64_t end = load_u64(at + 8);
     if (end < start) {
-        return broken(part, arena, part->footer.doc_offsets);
+        return part_broken(part, arena, part->footer.doc_offsets);
     }
     TRY(look_in_file(part, arena, start, end - start, &at));
     *ret_stored = (bytes){ .data = at, .size = (size_t)(end - start) };
@@ -253,11 +237,11 @@ static status part_find_id(const struct source *source, struct arena *arena, byt
 static status part_lengths(const struct source *source, struct arena *arena, size_t field,
                            const uint16_t **ret_lengths)
 {
-    const struct part *part = of(source);
+    const struct part *part = part_of(source);
     const uint8_t *at = NULL;
 
     if (field < part->footer.n_fields && part->fields[field].lengths != 0) {
-        TRY(look(part, arena, part->fields[field].lengths, (uint64_t)source->n_docs * 2, &at));
+        TRY(part_look(part, arena, part->fields[field].lengths, (uint64_t)source->n_docs * 2, &at));
     }
     *ret_lengths = (const void *)at;
     return status_ok();
@@ -266,163 +250,16 @@ static status part_lengths(const struct source *source, struct arena *arena, siz
 static status part_numbers(const struct source *source, struct arena *arena, size_t field,
                            const double **ret_numbers)
 {
-    const struct part *part = of(source);
+    const struct part *part = part_of(source);
     struct list list = { .n_docs = 0 };
     const uint8_t *at = NULL;
 
     if (field < part->footer.n_fields && part->fields[field].numbers != 0) {
         TRY(part_find(source, arena, field, (bytes){ 0 }, &list));
-        TRY(look(part, arena, part->fields[field].numbers, (uint64_t)list.n_docs * 8, &at));
+        TRY(part_look(part, arena, part->fields[field].numbers, (uint64_t)list.n_docs * 8, &at));
     }
     *ret_numbers = (const void *)at;
     return status_ok();
-}
-
-/* ---- Lists ---- */
-
-/* The bytes of one block: its packed documents, then their positions. */
-static bool look_at(struct cursor *cursor, uint64_t start, uint64_t end)
-{
-    const struct part *part = of(cursor->source);
-    const uint8_t *at = NULL;
-    status s = end < start ? broken(part, cursor->arena, start)
-                           : look(part, cursor->arena, start, end - start, &at);
-
-    if (!status_is_ok(s)) {
-        return cursor_fail(cursor, s);
-    }
-    cursor->data = (bytes){ .data = at, .size = (size_t)(end - start) };
-    return true;
-}
-
-static struct part_block block_at(const struct cursor *cursor, uint32_t block)
-{
-    struct part_block found;
-
-    memcpy(&found, cursor->blocks + (size_t)block * sizeof found, sizeof found);
-    return found;
-}
-
-/* Where the list ends: where the next begins. */
-static bool find_end(struct cursor *cursor)
-{
-    const struct part *part = of(cursor->source);
-    struct part_term next;
-    status s = term_at(part, cursor->arena, cursor->list.number + 1, &next);
-
-    if (!status_is_ok(s)) {
-        return cursor_fail(cursor, s);
-    }
-    cursor->next = (size_t)next.list;
-    return true;
-}
-
-/* A list that is one block: its bounds stand before it. */
-static void open_short(struct cursor *cursor)
-{
-    if (!look_at(cursor, cursor->list.offset, cursor->next)) {
-        return;
-    }
-    struct unpack in = unpack_of(cursor->data);
-    cursor->most_counts = (uint16_t)unpack_varint(&in);
-    cursor->least_length = (uint16_t)unpack_varint(&in);
-    cursor->data = (bytes){ .data = in.at, .size = unpack_left(&in) };
-}
-
-static void part_cursor_open(struct cursor *cursor)
-{
-    const struct part *part = of(cursor->source);
-    uint64_t table;
-    const uint8_t *at = NULL;
-
-    cursor->n_blocks = (cursor->list.n_docs + BLOCK_DOCS - 1) / BLOCK_DOCS;
-    cursor->block = UINT32_MAX; /* before the first */
-    if (!find_end(cursor)) {
-        return;
-    }
-    if (cursor->n_blocks == 1) {
-        open_short(cursor);
-        return;
-    }
-    table = (uint64_t)cursor->n_blocks * sizeof(struct part_block);
-    status s = look(part, cursor->arena, cursor->list.offset, table, &at);
-    if (!status_is_ok(s)) {
-        (void)cursor_fail(cursor, s);
-        return;
-    }
-    cursor->blocks = at;
-}
-
-static bool part_skip(struct cursor *cursor, uint32_t doc)
-{
-    uint32_t block = cursor->block + 1;
-
-    if (cursor->n_blocks == 1) {
-        cursor->block = 0;
-        cursor->block_end = NO_DOC - 1; /* not known before it is decoded */
-        return block == 0;
-    }
-    for (; block < cursor->n_blocks; block++) {
-        struct part_block found = block_at(cursor, block);
-        if (found.last_doc >= doc) {
-            cursor->block = block;
-            cursor->block_end = found.last_doc;
-            cursor->most_counts = found.most_counts;
-            cursor->least_length = found.least_length;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Sets data to the block at hand. */
-static bool look_at_block(struct cursor *cursor)
-{
-    if (cursor->n_blocks == 1) {
-        return true;
-    }
-    uint64_t start = block_at(cursor, cursor->block).offset;
-    uint64_t end = cursor->block + 1 < cursor->n_blocks
-                       ? cursor->list.offset + block_at(cursor, cursor->block + 1).offset
-                       : cursor->next;
-    return look_at(cursor, cursor->list.offset + start, end);
-}
-
-static bool part_decode(struct cursor *cursor)
-{
-    const struct part *part = of(cursor->source);
-    uint32_t rest = cursor->list.n_docs - cursor->block * BLOCK_DOCS;
-    uint32_t n = rest < BLOCK_DOCS ? rest : BLOCK_DOCS;
-    uint32_t before = cursor->block == 0 ? NO_DOC : block_at(cursor, cursor->block - 1).last_doc;
-
-    if (!look_at_block(cursor)) {
-        return false;
-    }
-    size_t size = posting_block_unpack(cursor->data, n, before, cursor->source->n_docs,
-                                       cursor->docs, cursor->counts);
-    if (size == 0 || (cursor->n_blocks > 1 && cursor->docs[n - 1] != cursor->block_end)) {
-        return cursor_fail(cursor, broken(part, cursor->arena, cursor->list.offset));
-    }
-    cursor->n = n;
-    cursor->block_end = cursor->docs[n - 1];
-    cursor->positions = (bytes){ cursor->data.data + size, cursor->data.size - size };
-    return true;
-}
-
-static bool part_find_starts(struct cursor *cursor)
-{
-    struct unpack in = unpack_of(cursor->positions);
-
-    for (uint32_t i = 0; i < cursor->n; i++) {
-        uint64_t coded = 1;
-        cursor->starts[i] = (uint32_t)(in.at - cursor->positions.data);
-        while ((coded & 1) != 0 && !in.failed) {
-            coded = unpack_varint(&in);
-        }
-    }
-    return in.failed
-               ? cursor_fail(cursor, broken(of(cursor->source), cursor->arena, cursor->list.offset))
-               : true;
 }
 
 static void part_free(struct source *source)
@@ -433,9 +270,9 @@ static void part_free(struct source *source)
 static const struct source_ops part_ops = {
     .find = part_find,
     .open = part_cursor_open,
-    .skip = part_skip,
-    .decode = part_decode,
-    .find_starts = part_find_starts,
+    .skip = part_cursor_skip,
+    .decode = part_cursor_decode,
+    .find_starts = part_cursor_find_starts,
     .lengths = part_lengths,
     .numbers = part_numbers,
     .id = part_id,
@@ -511,11 +348,11 @@ static status read_fields(struct part *part, struct arena *arena)
     const uint8_t *at = NULL;
     size_t size = part->footer.n_fields * sizeof part->fields[0];
 
-    TRY(look(part, arena, part->footer.fields, size, &at));
+    TRY(part_look(part, arena, part->footer.fields, size, &at));
     memcpy(part->fields, at, size);
     for (size_t i = 0; i < part->footer.n_fields; i++) {
         if (!is_field(&part->footer, &part->fields[i])) {
-            return broken(part, arena, part->footer.fields);
+            return part_broken(part, arena, part->footer.fields);
         }
         part->source.lengths[i] = part->fields[i].n_words;
     }
@@ -549,10 +386,10 @@ status part_open(struct arena *arena, const struct extent_view *view, struct sou
 
 void part_terms(const struct source *part, size_t field, uint32_t *ret_first, uint32_t *ret_end)
 {
-    bool has = field < of(part)->footer.n_fields;
+    bool has = field < part_of(part)->footer.n_fields;
 
-    *ret_first = has ? of(part)->fields[field].first_term : 0;
-    *ret_end = has ? of(part)->fields[field].end_term : 0;
+    *ret_first = has ? part_of(part)->fields[field].first_term : 0;
+    *ret_end = has ? part_of(part)->fields[field].end_term : 0;
 }
 
 status part_list(const struct source *part, struct arena *arena, uint32_t number,
@@ -560,76 +397,11 @@ status part_list(const struct source *part, struct arena *arena, uint32_t number
 {
     struct part_term entry;
 
-    TRY(read_term(of(part), arena, number, &entry, &ret_list->term));
+    TRY(read_term(part_of(part), arena, number, &entry, &ret_list->term));
     ret_list->list = (struct list){
         .number = number,
         .n_docs = entry.n_docs,
         .offset = entry.list,
     };
-    return status_ok();
-}
-
-/* ---- Dead documents ---- */
-
-void part_write_dead(const struct source *part, struct segment_writer *segment,
-                     struct extent *ret_extent)
-{
-    const struct dead_docs *dead = &part->dead;
-    struct arena *arena = arena_new();
-    struct text out = text_new(arena);
-
-    pack_u32(&out, part->n_docs);
-    pack_u32(&out, dead->n_docs);
-    text_add_bytes(&out, (bytes){ (const uint8_t *)dead->docs.words,
-                                  bitmap_words_for(part->n_docs) * sizeof(uint64_t) });
-    text_add_bytes(&out, (bytes){ (const uint8_t *)dead->lengths, sizeof dead->lengths });
-    for (uint32_t i = 0; i < part->n_lists; i++) {
-        pack_varint(&out, dead->lists[i]);
-    }
-    pack_u32(&out, crc32c(text_bytes(&out)));
-    segment_writer_align(segment);
-    *ret_extent = (struct extent){ .offset = segment->offset, .size = out.size };
-    segment_writer_add(segment, text_bytes(&out));
-    arena_free(arena);
-}
-
-static bool read_dead(struct source *part, bytes data)
-{
-    struct dead_docs *dead = &part->dead;
-    struct unpack in = unpack_of(data);
-    uint32_t n_docs = unpack_u32(&in);
-    uint32_t n_dead = unpack_u32(&in);
-    bytes docs = unpack_bytes(&in, bitmap_words_for(part->n_docs) * sizeof(uint64_t));
-    bytes lengths = unpack_bytes(&in, sizeof dead->lengths);
-
-    if (in.failed || n_docs != part->n_docs) {
-        return false;
-    }
-    bitmap_reserve(&dead->docs, part->n_docs);
-    memcpy(dead->docs.words, docs.data, docs.size);
-    memcpy(dead->lengths, lengths.data, lengths.size);
-    dead->n_docs = n_dead;
-    dead->lists = calloc(part->n_lists + 1, sizeof *dead->lists);
-    if (dead->lists == NULL) {
-        abort();
-    }
-    dead->n_lists = part->n_lists;
-    for (uint32_t i = 0; i < part->n_lists; i++) {
-        dead->lists[i] = (uint32_t)unpack_varint(&in);
-    }
-    return !in.failed && unpack_left(&in) == 0 && n_dead == bitmap_count(&dead->docs) &&
-           n_dead <= n_docs;
-}
-
-status part_read_dead(struct source *part, struct arena *arena, const struct extent_view *view)
-{
-    bytes data = view->data;
-
-    if (data.size < 4 ||
-        crc32c((bytes){ data.data, data.size - 4 }) != load_u32(data.data + data.size - 4) ||
-        !read_dead(part, (bytes){ data.data, data.size - 4 })) {
-        return status_error(arena, STATUS_DATA_LOSS,
-                            "segment '%s' has a broken list of dead documents", view->name);
-    }
     return status_ok();
 }
