@@ -9,6 +9,8 @@
 #include "libs/rpc/message.h"
 
 /* Envoy's names, as short as Envoy's own documents write them. */
+typedef Envoy__Config__Cluster__V3__CircuitBreakers CircuitBreakers;
+typedef Envoy__Config__Cluster__V3__CircuitBreakers__Thresholds Thresholds;
 typedef Envoy__Config__Cluster__V3__Cluster Cluster;
 typedef Envoy__Config__Core__V3__ConfigSource ConfigSource;
 typedef Envoy__Config__Core__V3__TransportSocket TransportSocket;
@@ -195,6 +197,22 @@ static TransportSocket *mutual_tls(struct arena *arena, const char *spiffe_id)
     return socket;
 }
 
+static CircuitBreakers *hardly_ever_breaking(struct arena *arena)
+{
+    CircuitBreakers *breakers = ARENA_NEW(arena, CircuitBreakers);
+    Thresholds *thresholds = ARENA_NEW(arena, Thresholds);
+
+    envoy__config__cluster__v3__circuit_breakers__thresholds__init(thresholds);
+    thresholds->max_requests = ARENA_NEW(arena, Google__Protobuf__UInt32Value);
+    google__protobuf__uint32_value__init(thresholds->max_requests);
+    thresholds->max_requests->value = XDS_MAX_REQUESTS;
+    envoy__config__cluster__v3__circuit_breakers__init(breakers);
+    breakers->thresholds = ARENA_NEW_ARRAY(arena, Thresholds *, 1);
+    breakers->thresholds[0] = thresholds;
+    breakers->n_thresholds = 1;
+    return breakers;
+}
+
 bytes xds_cluster(struct arena *arena, const char *name, const char *spiffe_id,
                   const char *service_name)
 {
@@ -211,6 +229,7 @@ bytes xds_cluster(struct arena *arena, const char *name, const char *spiffe_id,
     cluster.type = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DISCOVERY_TYPE__EDS;
     cluster.eds_cluster_config = &eds;
     cluster.lb_policy = ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN;
+    cluster.circuit_breakers = hardly_ever_breaking(arena);
     cluster.transport_socket = mutual_tls(arena, spiffe_id);
     return message_pack(arena, &cluster.base);
 }

@@ -15,6 +15,8 @@
  *   - no retry policy: on UNAVAILABLE a call may have been done, and a route cannot tell which
  *     rpc may be done twice.  libs/rpc/peer.h can, from the idempotent option, and retries those;
  *     what never reached a server gRPC retries by itself;
+ *   - as many calls at once as anybody makes: gRPC's own limit of 1,024 for a client would be met
+ *     without a word of it; servers have limits that say so (libs/rpc/server.h, max_calls);
  *   - no max_stream_duration: leases and watches live for days;
  *   - nothing for Envoy alone (secrets by SDS, http2 options): proxyless clients refuse the one
  *     without provider instances and do nothing with the other.
@@ -32,6 +34,8 @@
 /* What the service_name of an unknown service's Cluster begins with, so that the error at the
  * client says it: "EDS resource no-such-service:tenent contains no localities". */
 #define XDS_NO_SUCH_SERVICE "no-such-service:"
+
+enum { XDS_MAX_REQUESTS = 1000000 };
 
 bytes xds_listener(struct arena *arena, const char *name) NONNULL;
 bytes xds_route_configuration(struct arena *arena, const char *name) NONNULL;

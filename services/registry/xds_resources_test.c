@@ -169,6 +169,7 @@ static void a_cluster_asks_for_mutual_tls_and_exactly_its_own_spiffe_id(void **s
                      ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN);
     assert_string_equal(cluster->eds_cluster_config->service_name, "tenant");
     assert_non_null(cluster->eds_cluster_config->eds_config->ads);
+    assert_int_equal(cluster->circuit_breakers->thresholds[0]->max_requests->value, 1000000);
     assert_string_equal(cluster->transport_socket->name, "envoy.transport_sockets.tls");
     const UpstreamTlsContext *tls = (const UpstreamTlsContext *)unwrap(
         f, &envoy__extensions__transport_sockets__tls__v3__upstream_tls_context__descriptor,
