@@ -180,7 +180,7 @@ static void a_key_is_exchanged_for_a_token_that_everybody_takes(void **state)
     point_double_init(&point, f, "search/1");
     point_double_take(&point, true);
     assert_true(point_double_accepts(&point, f, token));
-    f->clock.wall_ms += (900 + 31) * 1000;
+    f->clock.wall_ms += 931 * INT64_C(1000);
     assert_false(point_double_accepts(&point, f, token));
     point_double_reset(&point);
 }

@@ -85,21 +85,34 @@ static struct account *find_account(const struct directory *self, const char *te
     return map_get(&self->accounts, place.text);
 }
 
-static void remove_key(struct directory *self, struct key *key)
+/* It is in no list any more. */
+static void forget_key(struct directory *self, struct key *key)
 {
-    *(key->previous != NULL ? &key->previous->next : &key->account->keys) = key->next;
-    if (key->next != NULL) {
-        key->next->previous = key->previous;
-    }
     (void)map_remove(&self->keys, key->id);
     sha256_wipe(&key->hash);
     free(key);
 }
 
+static void remove_key(struct directory *self, struct key *key)
+{
+    if (key->previous != NULL) {
+        key->previous->next = key->next;
+    } else {
+        key->account->keys = key->next;
+    }
+    if (key->next != NULL) {
+        key->next->previous = key->previous;
+    }
+    forget_key(self, key);
+}
+
 static void free_account(struct directory *self, struct account *account)
 {
-    while (account->keys != NULL) {
-        remove_key(self, account->keys);
+    struct key *next;
+
+    for (struct key *key = account->keys; key != NULL; key = next) {
+        next = key->next;
+        forget_key(self, key);
     }
     arena_free(account->arena);
 }
@@ -157,12 +170,17 @@ static struct key *make_key(const struct key_record *record, struct account *acc
 
 static void drop_expired(struct directory *self, struct account *account, int64_t now_ms)
 {
-    for (struct key *key = account->keys; key != NULL;) {
-        struct key *next = key->next;
-        if (key->expire_time_ms != 0 && key->expire_time_ms <= now_ms) {
-            remove_key(self, key);
+    for (struct key **at = &account->keys; *at != NULL;) {
+        struct key *key = *at;
+        if (key->expire_time_ms == 0 || key->expire_time_ms > now_ms) {
+            at = &key->next;
+            continue;
         }
-        key = next;
+        *at = key->next;
+        if (key->next != NULL) {
+            key->next->previous = key->previous;
+        }
+        forget_key(self, key);
     }
 }
 

@@ -96,6 +96,29 @@ static void a_key_goes_with_its_account(void **state)
     directory_remove_key(f->directory, "k2");
 }
 
+static void an_expired_key_goes_when_another_is_made(void **state)
+{
+    struct fixture *f = *state;
+    const struct account_record robot = account("acme", "robot", "u1");
+    struct key_record keys[] = { key("k1", &robot), key("k2", &robot), key("k3", &robot),
+                                 key("k4", &robot) };
+
+    directory_put_account(f->directory, &robot);
+    keys[0].expire_time_ms = 100;
+    keys[1].expire_time_ms = 200;
+    keys[3].create_time_ms = 150;
+    for (int i = 0; i < 4; i++) {
+        directory_put_key(f->directory, &keys[i]);
+        assert_true(has_key(f, keys[i].key_id));
+    }
+    assert_false(has_key(f, "k1"));
+    assert_true(has_key(f, "k2"));
+    assert_true(has_key(f, "k3"));
+    directory_remove_key(f->directory, "k2");
+    directory_remove_key(f->directory, "k3");
+    assert_true(has_key(f, "k4"));
+}
+
 static void a_key_of_an_account_that_had_the_name_before_is_none(void **state)
 {
     struct fixture *f = *state;
@@ -165,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_key_goes_with_its_account),
+        TEST(an_expired_key_goes_when_another_is_made),
         TEST(a_key_of_an_account_that_had_the_name_before_is_none),
         TEST(names_that_run_together_are_not_mixed_up),
         TEST(all_there_is_is_loaded),

@@ -2,6 +2,7 @@
 
 #include "libs/rpc/decode.h"
 #include "libs/rpc/message.h"
+#include "libs/rpc/stream.h"
 #include "libs/testing/assert_status.h"
 #include "libs/testing/fake_clock.h"
 
@@ -141,7 +142,7 @@ static void a_large_whole_comes_in_parts(void **state)
     size_t n_tenants = 0;
     const Snapshot *part;
 
-    (void)put_tenants(f, 2 * FEED_CHUNK + 1, 1);
+    (void)put_tenants(f, (size_t)2 * FEED_CHUNK + 1, 1);
     for (int i = 0; i < 3; i++) {
         part = read_next(f, &cursor);
         assert_int_equal(part->whole, i == 0);
@@ -149,7 +150,7 @@ static void a_large_whole_comes_in_parts(void **state)
         assert_int_equal(cursor.revision != 0, i == 2);
         n_tenants += part->n_tenants;
     }
-    assert_int_equal(n_tenants, 2 * FEED_CHUNK + 1);
+    assert_int_equal(n_tenants, (size_t)2 * FEED_CHUNK + 1);
     assert_null(read_next(f, &cursor));
 }
 
@@ -232,11 +233,11 @@ static void ten_thousand_tenants_are_small(void **state)
 
     (void)put_tenants(f, 10000, 1000000);
     while ((message = feed_next(f->feed, &cursor)) != NULL) {
-        assert_true(feed_message_data(message).size < 1024 * 1024); /* a stream's room */
+        assert_true(feed_message_data(message).size < STREAM_ROOM_BYTES); /* a stream's room */
         size += feed_message_data(message).size;
         feed_message_unref(message);
     }
-    assert_true(size < 1024 * 1024);
+    assert_true(size < STREAM_ROOM_BYTES);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

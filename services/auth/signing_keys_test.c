@@ -107,7 +107,7 @@ static void a_rotation_surprises_nobody(void **state)
 static void keys_are_due_after_thirty_days(void **state)
 {
     struct fixture *f = *state;
-    static const int64_t day_ms = 24 * 3600 * 1000;
+    static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
     assert_status(open_keys(f), STATUS_OK);
     f->clock.wall_ms += SIGNING_KEYS_PERIOD_DAYS * day_ms - 1;
