@@ -65,11 +65,11 @@ struct search_engine {
     size_t memtable_bytes; /* of all active memtables */
     uint64_t log_bytes;
     uint64_t next_segment;
-    bool flush_wanted;
+    bool upkeep_wanted;          /* somebody saw that memtables or log have grown */
     uint64_t n_flushes;          /* that ended, well or not */
     enum status_code flush_code; /* how the last one ended */
     bool stopping;
-    pthread_cond_t upkeep_wanted;
+    pthread_cond_t wanted;
     pthread_cond_t upkeep_done;
 
     pthread_mutex_t upkeep; /* one flush, merge or rebuild at a time; guards what follows */

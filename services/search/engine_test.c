@@ -475,6 +475,60 @@ static void rot_is_found_and_named(void **state)
     assert_non_null(strstr(s.message, "MANIFEST"));
 }
 
+enum { WORDY_DOCUMENTS = 60, WORDS = 200 };
+
+/* A document of words that no other has: "u7w0 u7w1 ...". */
+static void add_wordy(struct fixture *f, unsigned i)
+{
+    struct text text = text_new(f->arena);
+    struct document_field body = { .place = FIELD_BODY, .kind = FIELD_TEXT };
+    struct search_document made = { .id = bytes_of(arena_printf(f->arena, "d%02u", i)),
+                                    .fields = &body,
+                                    .n_fields = 1 };
+    struct search_write write = { .document = &made };
+
+    for (unsigned w = 0; w < WORDS; w++) {
+        text_add(&text, "u%uw%u ", i, w);
+    }
+    body.text = text_bytes(&text);
+    assert_status(search_engine_write(f->engine, f->arena, &books, &write, 1), STATUS_OK);
+    assert_status(write.result, STATUS_OK);
+}
+
+/* How many of the documents are found by a word of theirs; every other answer is DATA_LOSS. */
+static unsigned count_findable(struct fixture *f)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < WORDY_DOCUMENTS; i++) {
+        struct search_request request = { .query = arena_printf(f->arena, "u%uw100", i),
+                                          .limit = 1,
+                                          .page_token = "" };
+        struct search_page page = { .n_hits = 0 };
+        status s = search_engine_search(f->engine, f->arena, &books, &request, &page);
+        assert_true(status_is_ok(s) || s.code == STATUS_DATA_LOSS);
+        n += status_is_ok(s) && page.n_hits == 1;
+    }
+    return n;
+}
+
+static void an_index_that_rots_is_made_anew_from_its_documents(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < WORDY_DOCUMENTS; i++) {
+        add_wordy(f, i);
+    }
+    assert_status(search_engine_flush(f->engine, f->arena), STATUS_OK);
+    assert_int_equal(count_findable(f), WORDY_DOCUMENTS);
+    close_engine(f);
+    crash_files_flip(&f->files, only_segment(f), 130000); /* behind the documents, in the lists */
+    assert_status(open_engine(f), STATUS_OK);
+    assert_true(count_findable(f) < WORDY_DOCUMENTS);
+    assert_status(search_engine_rebuild(f->engine, f->arena, &books), STATUS_OK);
+    assert_int_equal(count_findable(f), WORDY_DOCUMENTS);
+}
+
 static void a_segment_that_is_gone_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -706,6 +760,7 @@ int main(void)
         TEST(what_is_there_already_costs_no_log),
         TEST(a_full_disk_refuses_writes_and_serves_reads),
         TEST(rot_is_found_and_named),
+        TEST(an_index_that_rots_is_made_anew_from_its_documents),
         TEST(a_segment_that_is_gone_is_named),
         TEST(nothing_acknowledged_is_lost_wherever_it_crashes),
         TEST(nothing_acknowledged_is_lost_when_writes_are_torn),

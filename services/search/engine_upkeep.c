@@ -86,10 +86,8 @@ static status flush(struct search_engine *engine, struct arena *arena)
 
 static status flush_and_tell(struct search_engine *engine, struct arena *arena)
 {
-    pthread_mutex_lock(&engine->lock);
-    engine->flush_wanted = false;
-    pthread_mutex_unlock(&engine->lock);
     status s = flush(engine, arena);
+
     pthread_mutex_lock(&engine->lock);
     engine->flush_code = s.code;
     engine->n_flushes++;
@@ -333,8 +331,8 @@ status search_engine_rebuild(struct search_engine *engine, struct arena *arena,
 static bool wants_flush(struct search_engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
-    bool wanted = engine->flush_wanted || engine->memtable_bytes >= engine->memtable_limit ||
-                  engine->log_bytes >= engine->log_limit;
+    bool wanted =
+        engine->memtable_bytes >= engine->memtable_limit || engine->log_bytes >= engine->log_limit;
     pthread_mutex_unlock(&engine->lock);
     return wanted;
 }
@@ -380,11 +378,12 @@ static void *upkeep_thread(void *data)
 
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping) {
+        engine->upkeep_wanted = false;
         pthread_mutex_unlock(&engine->lock);
         step_all(engine);
         pthread_mutex_lock(&engine->lock);
-        while (!engine->flush_wanted && !engine->stopping) {
-            pthread_cond_wait(&engine->upkeep_wanted, &engine->lock);
+        while (!engine->upkeep_wanted && !engine->stopping) {
+            pthread_cond_wait(&engine->wanted, &engine->lock);
         }
     }
     pthread_mutex_unlock(&engine->lock);
@@ -402,7 +401,7 @@ void engine_stop_upkeep(struct search_engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
     engine->stopping = true;
-    pthread_cond_signal(&engine->upkeep_wanted);
+    pthread_cond_signal(&engine->wanted);
     pthread_mutex_unlock(&engine->lock);
     (void)pthread_join(engine->thread, NULL);
 }

@@ -332,8 +332,8 @@ static status make_room(struct search_engine *engine, struct arena *arena)
     pthread_mutex_lock(&engine->lock);
     bool grown = has_grown(engine, 1);
     if (grown && !engine->stepped) {
-        engine->flush_wanted = true;
-        pthread_cond_signal(&engine->upkeep_wanted);
+        engine->upkeep_wanted = true;
+        pthread_cond_signal(&engine->wanted);
         s = has_grown(engine, 2) ? await_flush(engine, arena) : s;
     }
     pthread_mutex_unlock(&engine->lock);

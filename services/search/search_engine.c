@@ -74,7 +74,7 @@ static struct search_engine *engine_new(const struct search_engine_options *opti
     pthread_mutex_init(&engine->lock, NULL);
     pthread_mutex_init(&engine->upkeep, NULL);
     pthread_cond_init(&engine->led, NULL);
-    pthread_cond_init(&engine->upkeep_wanted, NULL);
+    pthread_cond_init(&engine->wanted, NULL);
     pthread_cond_init(&engine->upkeep_done, NULL);
     return engine;
 }
@@ -93,7 +93,7 @@ static void engine_free(struct search_engine *engine)
         analyzer_free(engine->analyzers[i]);
     }
     pthread_cond_destroy(&engine->upkeep_done);
-    pthread_cond_destroy(&engine->upkeep_wanted);
+    pthread_cond_destroy(&engine->wanted);
     pthread_cond_destroy(&engine->led);
     pthread_mutex_destroy(&engine->upkeep);
     pthread_mutex_destroy(&engine->lock);
