@@ -259,6 +259,14 @@ static void what_is_no_verb_gets_help(void **state)
     assert_int_equal(f->code, 0);
 }
 
+static void a_bench_that_is_not_there_is_said_to_be(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(strstr(weft(f, "bench speed"), "there is no bench 'speed'"));
+    assert_int_equal(f->code, 64);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -275,6 +283,7 @@ int main(void)
         TEST(down_stops_and_purge_forgets),
         TEST(what_never_becomes_ready_is_named),
         TEST(what_is_no_verb_gets_help),
+        TEST(a_bench_that_is_not_there_is_said_to_be),
     };
 
     return cmocka_run_group_tests_name("weft", tests, NULL, NULL);
