@@ -16,6 +16,7 @@
     X(Weft__Auth__V1__, RevokeApiKey, auth_peer_revoke_api_key)                 \
     X(Weft__Auth__V1__, ExchangeApiKey, auth_peer_exchange_api_key)             \
     X(Weft__Auth__V1__, IssueJobToken, auth_peer_issue_job_token)               \
+    X(Weft__Auth__V1__, IssueJobTokens, auth_peer_issue_job_tokens)             \
     X(Weft__Auth__V1__, GetJwks, auth_peer_get_jwks)                            \
     X(Weft__Auth__V1__, WhoAmI, auth_peer_who_am_i)
 PEER_DECLARE(AUTH_PEER_METHODS);

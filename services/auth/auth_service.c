@@ -101,6 +101,7 @@ static void subscribe_closed(struct stream *stream, void *state, status why)
     X(Weft__Auth__V1__, RevokeApiKey, WORKER, revoke_api_key)                 \
     X(Weft__Auth__V1__, ExchangeApiKey, INLINE, exchange_api_key)             \
     X(Weft__Auth__V1__, IssueJobToken, INLINE, issue_job_token)               \
+    X(Weft__Auth__V1__, IssueJobTokens, WORKER, issue_job_tokens)             \
     X(Weft__Auth__V1__, GetJwks, INLINE, get_jwks)                            \
     X(Weft__Auth__V1__, WhoAmI, INLINE, who_am_i)
 #define STREAMS(X) X(Weft__Auth__V1__, Subscribe, INLINE, subscribe)

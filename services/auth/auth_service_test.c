@@ -551,6 +551,49 @@ static void a_job_token_has_no_more_than_its_principal(void **state)
     assert_status(job_token(f, "acme", "sa:robot", "", &token), STATUS_PERMISSION_DENIED);
 }
 
+static Weft__Auth__V1__IssueJobTokenRequest job_of(const char *subject)
+{
+    Weft__Auth__V1__IssueJobTokenRequest request;
+
+    weft__auth__v1__issue_job_token_request__init(&request);
+    request.tenant_id = message_text("acme");
+    request.subject = message_text(subject);
+    request.job_id = message_text("j1");
+    request.attempt = 1;
+    request.lifetime_s = 60;
+    return request;
+}
+
+static void of_many_job_tokens_each_has_its_own_result(void **state)
+{
+    struct auth_fixture *f = *state;
+    Weft__Auth__V1__IssueJobTokenRequest robot = job_of("sa:robot");
+    Weft__Auth__V1__IssueJobTokenRequest nobody = job_of("sa:nobody");
+    Weft__Auth__V1__IssueJobTokenRequest *requests[65] = { &nobody, &robot };
+    Weft__Auth__V1__IssueJobTokensRequest request;
+    const Weft__Auth__V1__IssueJobTokensResponse *response;
+
+    assert_status(create_account(f, "acme", "robot", "publisher", ""), STATUS_OK);
+    weft__auth__v1__issue_job_tokens_request__init(&request);
+    request.requests = requests;
+    request.n_requests = 2;
+    assert_status(auth_peer_issue_job_tokens(f->peer, &f->call, &request, &response), STATUS_OK);
+    assert_int_equal(response->n_results, 2);
+    assert_int_equal(response->results[0]->code, STATUS_PERMISSION_DENIED);
+    assert_non_null(strstr(response->results[0]->message, "sa:nobody"));
+    assert_string_equal(response->results[0]->token, "");
+    assert_int_equal(response->results[1]->code, STATUS_OK);
+    assert_true(response->results[1]->token[0] != '\0');
+    for (size_t i = 2; i < 65; i++) {
+        requests[i] = &robot;
+    }
+    request.n_requests = 64;
+    assert_status(auth_peer_issue_job_tokens(f->peer, &f->call, &request, &response), STATUS_OK);
+    request.n_requests = 65;
+    assert_status(auth_peer_issue_job_tokens(f->peer, &f->call, &request, &response),
+                  STATUS_INVALID_ARGUMENT);
+}
+
 static void a_deleted_tenant_gets_no_token(void **state)
 {
     struct auth_fixture *f = *state;
@@ -671,6 +714,7 @@ int main(void)
         TEST(a_removed_account_and_one_of_its_name_are_two),
         TEST(what_was_revoked_stays_so_over_a_restart),
         TEST(a_job_token_has_no_more_than_its_principal),
+        TEST(of_many_job_tokens_each_has_its_own_result),
         TEST(a_deleted_tenant_gets_no_token),
         TEST(one_may_ask_who_one_is),
         TEST(the_key_set_has_the_next_key_too),

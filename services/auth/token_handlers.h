@@ -9,6 +9,8 @@ status exchange_api_key(struct call *call, const Weft__Auth__V1__ExchangeApiKeyR
                         Weft__Auth__V1__ExchangeApiKeyResponse *response) NONNULL;
 status issue_job_token(struct call *call, const Weft__Auth__V1__IssueJobTokenRequest *request,
                        Weft__Auth__V1__IssueJobTokenResponse *response) NONNULL;
+status issue_job_tokens(struct call *call, const Weft__Auth__V1__IssueJobTokensRequest *request,
+                        Weft__Auth__V1__IssueJobTokensResponse *response) NONNULL;
 status get_jwks(struct call *call, const Weft__Auth__V1__GetJwksRequest *request,
                 Weft__Auth__V1__GetJwksResponse *response) NONNULL;
 status who_am_i(struct call *call, const Weft__Auth__V1__WhoAmIRequest *request,

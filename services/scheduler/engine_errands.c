@@ -31,7 +31,7 @@ void errand_queue_init(struct errand_queue *queue, struct engine *engine)
     pthread_cond_init(&queue->added, NULL);
 }
 
-static struct errand *take(struct errand_queue *queue)
+struct errand *errand_take(struct errand_queue *queue)
 {
     struct errand *errand = queue->first;
 
@@ -55,7 +55,7 @@ bool errand_queue_run_one(struct errand_queue *queue)
     struct engine *self = queue->engine;
 
     pthread_mutex_lock(&self->lock);
-    struct errand *errand = take(queue);
+    struct errand *errand = errand_take(queue);
     pthread_mutex_unlock(&self->lock);
     if (errand != NULL) {
         run(self, errand);
@@ -71,7 +71,7 @@ static void *run_queue(void *data)
 
     pthread_mutex_lock(&self->lock);
     while (!self->is_stopping) {
-        struct errand *errand = take(queue);
+        struct errand *errand = errand_take(queue);
         if (errand == NULL) {
             pthread_cond_wait(&queue->added, &self->lock);
             continue;
@@ -114,7 +114,7 @@ void errand_queue_drop(struct errand_queue *queue)
 {
     struct errand *errand;
 
-    while ((errand = take(queue)) != NULL) {
+    while ((errand = errand_take(queue)) != NULL) {
         if (errand->change != NULL) {
             changes_drop(queue->engine, errand->change);
         }

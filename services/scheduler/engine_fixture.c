@@ -3,17 +3,29 @@
 #include "libs/testing/assert_status.h"
 #include "services/scheduler/job_store.h"
 
-static status issue(struct token_issuer *issuer, struct arena *arena,
-                    const struct token_request *request, const char **ret_token)
+static struct token_answer answer(struct test_issuer *self, struct arena *arena,
+                                  const struct token_request *request)
+{
+    if (self->code != STATUS_OK) {
+        return (struct token_answer){
+            .result = status_error(arena, self->code, "'%s' has been revoked", request->principal)
+        };
+    }
+    self->n_issued++;
+    return (struct token_answer){ .result = status_ok(),
+                                  .token = arena_printf(arena, "token-%d", self->n_issued) };
+}
+
+static void issue(struct token_issuer *issuer, struct arena *arena,
+                  const struct token_request *const *requests, size_t n,
+                  struct token_answer *ret_answers)
 {
     struct test_issuer *self = (struct test_issuer *)issuer;
 
-    if (self->code != STATUS_OK) {
-        return status_error(arena, self->code, "'%s' has been revoked", request->principal);
+    self->n_calls++;
+    for (size_t i = 0; i < n; i++) {
+        ret_answers[i] = answer(self, arena, requests[i]);
     }
-    self->n_issued++;
-    *ret_token = arena_printf(arena, "token-%d", self->n_issued);
-    return status_ok();
 }
 
 static const struct token_issuer_ops issuer_ops = { .issue = issue };

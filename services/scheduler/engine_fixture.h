@@ -17,6 +17,7 @@ struct test_issuer {
     struct token_issuer issuer;
     enum status_code code;
     int n_issued;
+    int n_calls;
     struct token_request last;
 };
 

@@ -194,6 +194,8 @@ struct errand *errand_new(void (*run)(struct engine *self, struct errand *errand
     NONNULL RETURNS_NONNULL;
 /* Gives it away. */
 void errand_add(struct errand_queue *queue, struct errand *errand) NONNULL;
+/* The first, which is the caller's then; NULL when there is none.  The lock is held. */
+struct errand *errand_take(struct errand_queue *queue) NONNULL;
 
 void errand_load(struct engine *self, struct lane *lane, size_t limit) NONNULL;
 void errand_promote(struct engine *self) NONNULL;

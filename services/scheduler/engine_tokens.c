@@ -47,26 +47,47 @@ static void give_next_token(struct engine *self, struct job *job, status s, cons
     engine_arm(self, job);
 }
 
-static void get_token(struct engine *self, struct errand *errand)
+static void give_token(struct engine *self, const struct token_request *request,
+                       const struct token_answer *answer)
 {
-    const struct token_request *request = &errand->token;
-    const char *token = "";
-    status s = token_issue(self->options.issuer, errand->arena, request, &token);
+    struct job *job = dispatcher_find(self->dispatcher, request->tenant_id, request->job_id);
+
+    if (job != NULL && job->phase == PHASE_STARTING && job->attempt + 1 == request->attempt) {
+        give_first_token(self, job, answer->result, answer->token);
+    } else if (job != NULL && job->phase == PHASE_RUNNING && job->attempt == request->attempt) {
+        give_next_token(self, job, answer->result, answer->token);
+    }
+}
+
+/* All that wait are asked for together: a call costs several times what a signature does. */
+static void get_tokens(struct engine *self, struct errand *first)
+{
+    const struct token_request *requests[TOKENS_AT_ONCE] = { &first->token };
+    struct errand *others[TOKENS_AT_ONCE - 1];
+    struct token_answer answers[TOKENS_AT_ONCE];
+    size_t n = 1;
 
     pthread_mutex_lock(&self->lock);
-    struct job *job = dispatcher_find(self->dispatcher, request->tenant_id, request->job_id);
-    if (job != NULL && job->phase == PHASE_STARTING && job->attempt + 1 == request->attempt) {
-        give_first_token(self, job, s, token);
-    } else if (job != NULL && job->phase == PHASE_RUNNING && job->attempt == request->attempt) {
-        give_next_token(self, job, s, token);
+    for (; n < TOKENS_AT_ONCE && self->tokens.first != NULL; n++) {
+        others[n - 1] = errand_take(&self->tokens);
+        requests[n] = &others[n - 1]->token;
+    }
+    pthread_mutex_unlock(&self->lock);
+    tokens_issue(self->options.issuer, first->arena, requests, n, answers);
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < n; i++) {
+        give_token(self, requests[i], &answers[i]);
     }
     errands_load_low(self);
     pthread_mutex_unlock(&self->lock);
+    for (size_t i = 1; i < n; i++) {
+        arena_free(others[i - 1]->arena);
+    }
 }
 
 void errand_token(struct engine *self, const struct job *job)
 {
-    struct errand *errand = errand_new(get_token);
+    struct errand *errand = errand_new(get_tokens);
 
     errand->token = (struct token_request){
         .tenant_id = arena_strdup(errand->arena, job->tenant_id),

@@ -227,6 +227,22 @@ static void an_issuer_that_is_away_puts_jobs_off(void **state)
     assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 1);
 }
 
+static void tokens_that_are_waited_for_are_asked_for_together(void **state)
+{
+    struct fixture *f = *state;
+
+    with_issuer(f);
+    for (size_t i = 0; i < 3; i++) {
+        (void)enqueue(f, a_job());
+    }
+    engine_worker_credit(f->worker, 3);
+    for (size_t i = 0; i < 3; i++) {
+        (void)expect(f, f->worker, NOTICE_JOB);
+    }
+    assert_int_equal(f->issuer.n_issued, 3);
+    assert_int_equal(f->issuer.n_calls, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -243,6 +259,7 @@ int main(void)
         TEST(a_job_comes_with_a_token_that_is_renewed),
         TEST(a_revoked_principal_fails_its_jobs_for_good),
         TEST(an_issuer_that_is_away_puts_jobs_off),
+        TEST(tokens_that_are_waited_for_are_asked_for_together),
     };
 
     return cmocka_run_group_tests_name("engine_workers", tests, NULL, NULL);

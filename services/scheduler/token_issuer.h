@@ -1,7 +1,7 @@
-/* token_issuer - where the engine gets the token that a worker acts with.
+/* token_issuer - where the engine gets the tokens that workers act with.
  *
  * An interface, since tests need one that says no.  In production it asks the auth service
- * (AuthService.IssueJobToken).
+ * (AuthService.IssueJobTokens).
  */
 
 #ifndef SERVICES_SCHEDULER_TOKEN_ISSUER_H_
@@ -11,6 +11,7 @@
 #include "libs/base/attributes.h"
 #include "libs/base/status.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* For one attempt of one job, in the name of who enqueued it. */
@@ -23,23 +24,33 @@ struct token_request {
     int64_t lifetime_ms;
 };
 
+/* PERMISSION_DENIED, NOT_FOUND, FAILED_PRECONDITION or INVALID_ARGUMENT when there will never be a
+ * token, which fails the job; any other error puts it off. */
+struct token_answer {
+    status result;
+    const char *token; /* arena; NULL with an error */
+};
+
+/* So many are asked for at once, at most. */
+enum { TOKENS_AT_ONCE = 64 };
+
 /* An issuer is a struct that begins with this one.  Safe on any thread. */
 struct token_issuer {
     const struct token_issuer_ops *ops;
 };
 
 struct token_issuer_ops {
-    /* Blocks.  *ret_token lives as long as arena.  PERMISSION_DENIED, NOT_FOUND,
-     * FAILED_PRECONDITION or INVALID_ARGUMENT when there will never be one, which fails the job;
-     * any other error puts it off. */
-    status (*issue)(struct token_issuer *issuer, struct arena *arena,
-                    const struct token_request *request, const char **ret_token);
+    /* Blocks.  An answer for each of the n requests, 1 to TOKENS_AT_ONCE, in order. */
+    void (*issue)(struct token_issuer *issuer, struct arena *arena,
+                  const struct token_request *const *requests, size_t n,
+                  struct token_answer *ret_answers);
 };
 
-static inline status token_issue(struct token_issuer *issuer, struct arena *arena,
-                                 const struct token_request *request, const char **ret_token)
+static inline void tokens_issue(struct token_issuer *issuer, struct arena *arena,
+                                const struct token_request *const *requests, size_t n,
+                                struct token_answer *ret_answers)
 {
-    return issuer->ops->issue(issuer, arena, request, ret_token);
+    issuer->ops->issue(issuer, arena, requests, n, ret_answers);
 }
 
 #endif

@@ -54,6 +54,7 @@ enum owner {
     X(auth.v1.AuthService, RevokeApiKey, REFUSED, DOES)         \
     X(auth.v1.AuthService, ExchangeApiKey, OPEN, MAY_NOT)       \
     X(auth.v1.AuthService, IssueJobToken, REFUSED, MAY_NOT)     \
+    X(auth.v1.AuthService, IssueJobTokens, REFUSED, MAY_NOT)    \
     X(auth.v1.AuthService, GetJwks, OPEN, MAY_NOT)              \
     X(auth.v1.AuthService, WhoAmI, OWN, DOES)                   \
     X(auth.v1.AuthService, Subscribe, MEMBERS, MAY_NOT)
