@@ -265,16 +265,16 @@ void host_wait_ready(struct host *self, const char *name)
 
 /* ---- Clients ---- */
 
-void host_start_client(struct host *self, struct host_client *client, const char *folder,
+void host_start_client(struct host *self, struct host_client *client, int64_t identity_ms,
                        const char *const *arguments)
 {
     const char *const environment[] = {
         arena_printf(self->arena, "WEFT_AGENT=%s", host_path(self, "agent.sock")),
-        "CALLER_TIMEOUT_MS=2000",
+        arena_printf(self->arena, "CALLER_TIMEOUT_MS=%lld", (long long)identity_ms),
         NULL,
     };
     const char *program = program_path(self, arguments[0]);
-    const char *where = host_path(self, folder);
+    const char *where = host_path(self, strrchr(arguments[0], '/') + 1);
     int ends[2];
 
     *client = (struct host_client){ .output = -1 };

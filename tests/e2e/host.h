@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* A program is found at HOST_PATIENCE_MS or not at all: thirty times what the slowest takes under a
@@ -80,8 +81,9 @@ struct host_client {
     char rest[8192];
 };
 
-/* arguments end with NULL; the first is the program, "tests/e2e/caller". */
-void host_start_client(struct host *self, struct host_client *client, const char *folder,
+/* arguments end with NULL; the first is the program, "tests/e2e/caller".  It waits for an identity
+ * for identity_ms. */
+void host_start_client(struct host *self, struct host_client *client, int64_t identity_ms,
                        const char *const *arguments) NONNULL;
 /* The next line, without its end, in client->line; NULL: the program has ended its output. */
 const char *host_client_line(struct host_client *client) NONNULL;

@@ -42,7 +42,7 @@ static void start_calls(struct host_client *client, const char *service, const c
 {
     const char *const arguments[] = { "tests/e2e/caller", "call", service, count, NULL };
 
-    host_start_client(&host, client, "caller", arguments);
+    host_start_client(&host, client, HOST_PATIENCE_MS, arguments);
     assert_string_equal(host_client_line(client), "joined spiffe://weft.local/cli");
 }
 
@@ -105,7 +105,7 @@ static void a_process_without_an_entry_is_nobody(void **state)
     struct host_client client;
 
     (void)state;
-    host_start_client(&host, &client, "stranger", arguments);
+    host_start_client(&host, &client, 2000, arguments);
     expect(&client, "DEADLINE_EXCEEDED");
     if (strstr(client.line, "identity") == NULL) {
         fail_msg("%s", client.line);
@@ -147,7 +147,7 @@ static void who_has_no_part_in_an_rpc_is_refused(void **state)
 
     (void)state;
     wait_for_tenant();
-    host_start_client(&host, &client, "caller", arguments);
+    host_start_client(&host, &client, HOST_PATIENCE_MS, arguments);
     expect(&client, "joined spiffe://weft.local/cli");
     expect(&client, "PERMISSION_DENIED");
     host_end_client(&client);
@@ -160,7 +160,7 @@ static void while_the_registry_is_dead_calls_go_on_and_new_clients_come(void **s
 
     (void)state;
     wait_for_tenant();
-    host_start_client(&host, &watcher, "watcher", arguments);
+    host_start_client(&host, &watcher, HOST_PATIENCE_MS, arguments);
     expect(&watcher, "joined spiffe://weft.local/auth");
     expect(&watcher, "0 tenants, synced");
     start_calls(&calls, "tenant", "200");
@@ -211,7 +211,7 @@ static void a_service_that_was_killed_is_found_again(void **state)
 
     (void)state;
     wait_for_tenant();
-    host_start_client(&host, &watcher, "watcher", arguments);
+    host_start_client(&host, &watcher, HOST_PATIENCE_MS, arguments);
     expect(&watcher, "joined spiffe://weft.local/auth");
     expect(&watcher, "0 tenants, synced");
     host_stop(&host, "tenant", SIGKILL);
