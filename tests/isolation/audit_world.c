@@ -81,6 +81,8 @@ void world_add_audit(struct world *world)
                                               .object = self->service,
                                               .descriptors = audit_service_descriptors });
     append(world, &world_acme, acme_event, "user:of-acme", "target:" WORLD_SECRET);
+    append(world, &world_acme, random_ulid(&world->random.source, world->arena, 1700000000001),
+           "user:of-acme", "target:" WORLD_SECRET);
     append(world, &world_bravo, bravo_event, "user:of-bravo", "target:nothing");
     get(world, &world_acme, acme_event);
     world_add_id(world, "event_id", acme_event, bravo_event);

@@ -21,6 +21,10 @@ void world_add_auth(struct world *world)
     assert_status(create_account(fixture, "bravo", "bravo-robot", "publisher",
                                  "project:bravo-project:data:read"),
                   STATUS_OK);
+    assert_status(create_account(fixture, "acme", "acme-second", "publisher",
+                                 "project:acme-project:data:read"),
+                  STATUS_OK);
+    (void)a_key(fixture, "acme", "acme-robot");
     world_add_id(world, "service_account_id", "acme-robot", "bravo-robot");
     world_add_id(world, "key_id", a_key(fixture, "acme", "acme-robot")->api_key->key_id,
                  a_key(fixture, "bravo", "bravo-robot")->api_key->key_id);

@@ -124,7 +124,7 @@ static const struct {
     { "CheckTenantId", "tenant_id" },     /* whether it could be an id is the question */
     { "UpsertDocuments", "document_id" }, /* refused by the result of its item */
     { "Work", "job_id" },                 /* nobody's, as the answer says */
-    { "AppendEvent", "service" }, /* replaced by who says it */
+    { "AppendEvent", "service" },         /* replaced by who says it */
     { "AppendEvents", "service" },
     { "StreamEvents", "service" },
 };

@@ -343,6 +343,82 @@ static void everybody_gets_ones_own_by_the_same_requests(void **state)
     }
 }
 
+/* ---- Page tokens, which are ids too ---- */
+
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessage *message, const char *name)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+}
+
+/* A good request for one page of one; NULL: the rpc has no pages. */
+static const ProtobufCMessage *page_request(struct world *world, const struct row *row,
+                                            unsigned mixture, const char *token)
+{
+    union {
+        const ProtobufCMessage *in;
+        ProtobufCMessage *out;
+    } request = { .in = request_make(world->arena, input_of(world, row), &world->ids, mixture, 0) };
+    const ProtobufCFieldDescriptor *size = field_of(request.in, "page_size");
+    const ProtobufCFieldDescriptor *after = field_of(request.in, "page_token");
+
+    if (size == NULL || after == NULL) {
+        return NULL;
+    }
+    *(int32_t *)((char *)request.out + size->offset) = 1;
+    *(char **)((char *)request.out + after->offset) = message_text(token);
+    return request.in;
+}
+
+/* What acme gets to ask for its second page with; "" when there is none. */
+static const char *token_of_acme(struct world *world, const struct row *row)
+{
+    const struct world_caller acme = { .principal = &world_acme, .peer_id = "" };
+    const ProtobufCMessage *request = page_request(world, row, 0, "");
+
+    if (request == NULL) {
+        return "";
+    }
+    struct world_answer answer = world_ask(world, &acme, row->service, row->method, &request, 1);
+    if (answer.n_messages == 0) {
+        return "";
+    }
+    const ProtobufCFieldDescriptor *next = field_of(answer.messages[0], "next_page_token");
+    return next == NULL ? "" : *(char *const *)((const char *)answer.messages[0] + next->offset);
+}
+
+/* About bravo's own, but for the token. */
+static bool try_token_of_acme(struct world *world, const struct row *row)
+{
+    const struct world_caller bravo = { .principal = &world_bravo, .peer_id = "" };
+    const char *token = token_of_acme(world, row);
+    const unsigned all_bravos = (1U << REQUEST_MAX_IDS) - 1;
+
+    if (token[0] == '\0') {
+        return false;
+    }
+    const ProtobufCMessage *request = page_request(world, row, all_bravos, token);
+    struct world_answer answer = world_ask(world, &bravo, row->service, row->method, &request, 1);
+    bytes got = pack_all(world->arena, answer.messages, answer.n_messages);
+    if (holds(got, "acme") || holds(got, WORLD_SECRET)) {
+        fail_msg("%s/%s: by acme's page token bravo was told of acme", row->service, row->method);
+    }
+    return true;
+}
+
+static void a_page_token_of_another_opens_nothing(void **state)
+{
+    int n_tried = 0;
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        struct world world;
+        world_init(&world);
+        n_tried += rows[i].owner != NOT_ASKED && try_token_of_acme(&world, &rows[i]);
+        world_reset(&world);
+    }
+    assert_int_equal(n_tried, 6); /* accounts, keys, collections, hits, jobs, events */
+}
+
 static bool has_row(const char *service, const char *method)
 {
     for (size_t i = 0; i < N_ROWS; i++) {
@@ -377,6 +453,7 @@ int main(void)
         cmocka_unit_test(every_rpc_has_a_row),
         cmocka_unit_test(everybody_gets_ones_own_by_the_same_requests),
         cmocka_unit_test(nobody_gets_anything_by_anothers_ids),
+        cmocka_unit_test(a_page_token_of_another_opens_nothing),
     };
 
     return cmocka_run_group_tests_name("isolation", tests, NULL, NULL);

@@ -71,4 +71,5 @@ void world_add_scheduler(struct world *world)
                                               .data = self->engine });
     world_add_id(world, "job_id", enqueue(world, &world_acme, "acme-project", WORLD_SECRET),
                  enqueue(world, &world_bravo, "bravo-project", "nothing"));
+    (void)enqueue(world, &world_acme, "acme-project", WORLD_SECRET);
 }

@@ -93,6 +93,8 @@ void world_add_search(struct world *world)
     create_collection(world, &world_acme, "acme-project", "acme-collection");
     create_collection(world, &world_bravo, "bravo-project", "bravo-collection");
     upsert(world, &world_acme, "acme-project", "acme-collection", "acme-document", WORLD_SECRET);
+    create_collection(world, &world_acme, "acme-project", "acme-second");
+    upsert(world, &world_acme, "acme-project", "acme-collection", "acme-second", WORLD_SECRET);
     upsert(world, &world_bravo, "bravo-project", "bravo-collection", "bravo-document", "secret");
     world_add_id(world, "project_id", "acme-project", "bravo-project");
     world_add_id(world, "collection_id", "acme-collection", "bravo-collection");
