@@ -26,7 +26,7 @@ static enum log_level level_of(gpr_log_severity severity)
     case GPR_LOG_SEVERITY_ERROR:
         break;
     }
-    return LEVEL_ERROR;
+    return LEVEL_WARN;
 }
 
 static void write_to_log(gpr_log_func_args *args)

@@ -38,7 +38,7 @@ static void grpc_speaks_through_our_log(void **state)
 
     assert_true(pread(fd, text, sizeof text - 1, 0) > 0);
     const char *end = strchr(text, '\n');
-    assert_non_null(strstr(text, "\"level\":\"error\""));
+    assert_non_null(strstr(text, "\"level\":\"warn\""));
     assert_non_null(strstr(text, "\"msg\":\"grpc\",\"detail\":\"socket 7 is gone\","
                                  "\"file\":\"x.cc\",\"line\":12}\n"));
     /* The benign ones are not there, and what GRPC_VERBOSITY does not ask for is not either. */
