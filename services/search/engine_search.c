@@ -88,13 +88,37 @@ static status check(struct search *search, struct arena *arena)
 
 /* ---- Which are found ---- */
 
-/* All that pass, with score 0: in order of their ids, in which a part already is. */
+/* The first document that may be on the page: in a sorted source, the one behind the page before.
+ */
+static status first_of_page(const struct search *search, struct arena *arena,
+                            const struct source *source, uint32_t *ret_doc)
+{
+    uint32_t low = 0;
+    uint32_t high = search->hits.has_after && source->is_sorted ? source->n_docs : 0;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        bytes id;
+        TRY(source_id(source, arena, middle, &id));
+        if (bytes_compare(id, search->hits.after_id) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *ret_doc = low;
+    return status_ok();
+}
+
+/* All that pass, with score 0, so in order of their ids: of a sorted source only the first. */
 static status run_all(struct search *search, struct arena *arena, const struct source *source,
                       const struct bitmap *passing)
 {
+    uint32_t doc = 0;
     bool worse = false;
 
-    for (uint32_t doc = 0; doc < source->n_docs; doc++) {
+    TRY(first_of_page(search, arena, source, &doc));
+    for (; doc < source->n_docs && !(worse && source->is_sorted); doc++) {
         if (!source_is_dead(source, doc) && (passing == NULL || bitmap_has(passing, doc))) {
             TRY(top_hits_offer(&search->hits, arena, source, doc, 0, &worse));
         }

@@ -371,6 +371,7 @@ status part_open(struct arena *arena, const struct extent_view *view, struct sou
     part->source.ops = &part_ops;
     part->source.n_docs = footer.n_docs;
     part->source.n_lists = footer.n_terms;
+    part->source.is_sorted = true;
     part->view = *view;
     part->footer = footer;
     status s = read_fields(part, arena);

@@ -116,6 +116,7 @@ struct source {
     const struct source_ops *ops;
     uint32_t n_docs;
     uint32_t n_lists;
+    bool is_sorted;               /* documents have numbers in order of their ids */
     uint64_t lengths[MAX_FIELDS]; /* words in each field, dead documents included */
     struct dead_docs dead;
 };
