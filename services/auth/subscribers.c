@@ -166,12 +166,12 @@ void subscriber_closed(struct stream *stream, void *state, status why)
     struct subscriber *self = state;
 
     (void)stream;
-    (void)why;
     if (self == NULL) {
         return;
     }
     if (self->has_joined) {
-        points_leave(self->all->points, &self->point, self->has_ended);
+        /* Of a process that has died the last message may seem to have come, but not a good end. */
+        points_leave(self->all->points, &self->point, self->has_ended && status_is_ok(why));
     }
     feed_cursor_reset(&self->cursor);
     free(self);

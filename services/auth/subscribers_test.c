@@ -142,6 +142,7 @@ int main(void)
         TEST(what_was_never_sent_cannot_be_obeyed),
         TEST(all_streams_end_when_the_process_does),
         TEST(who_says_goodbye_is_asked_no_more),
+        TEST(who_dies_has_not_said_goodbye),
     };
 
     return cmocka_run_group_tests_name("subscribers", tests, NULL, NULL);
