@@ -130,6 +130,22 @@ static void who_says_goodbye_is_asked_no_more(void **state)
                      0);
 }
 
+static void who_dies_has_not_said_goodbye(void **state)
+{
+    struct auth_fixture *f = *state;
+    struct point_double point;
+
+    point_double_init(&point, f, "search/1");
+    point_double_take(&point, true);
+    assert_status(test_stream_half_close(&point.stream), STATUS_OK);
+    point.stream.result = status_error(f->call.arena, STATUS_CANCELLED, "the connection is gone");
+    point_double_reset(&point);
+    assert_int_equal(points_await(f->points, f->call.arena,
+                                  &(struct points_wait){ .revision = UINT64_MAX, .timeout_ms = 1 })
+                         .n_fenced,
+                     1);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, auth_fixture_set_up, auth_fixture_tear_down)
 
