@@ -38,8 +38,8 @@ static status make_tenant(const struct load *self)
     struct call call = load_call(self->arena, self->admin_token);
 
     weft__tenant__v1__plan__init(&plan);
-    plan.max_records = 1000 * 1000 * 1000;
-    plan.requests_per_minute = 100 * 1000 * 1000;
+    plan.max_records = 1000000000;
+    plan.requests_per_minute = 100000000;
     weft__tenant__v1__create_tenant_request__init(&request);
     request.tenant_id = message_text(LOAD_TENANT);
     request.plan = &plan;

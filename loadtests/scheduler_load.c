@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -24,6 +25,9 @@ enum {
     PICKUPS = 500,
     PATIENCE_S = 30, /* for all jobs of a round to end after the last was enqueued */
 };
+
+/* Of all rounds together. */
+enum { ALL_PICKUPS = LOAD_ROUNDS * PICKUPS };
 
 struct round {
     const struct load *load;
@@ -91,7 +95,7 @@ static status enqueue_all(struct caller *self)
 
     TRY(pipe_open(load_peer(self->round->load, "scheduler"), &call,
                   &weft__scheduler__v1__scheduler_service__descriptor, "EnqueueJobs", &self->pipe));
-    while ((self->round->n_taken += BATCH) <= JOBS) {
+    while (atomic_fetch_add(&self->round->n_taken, BATCH) + BATCH <= JOBS) {
         arena_reset(self->scratch);
         TRY(send_one(self));
         while (self->n_unanswered >= UNDER_WAY) {
@@ -143,7 +147,7 @@ static status enqueue_from_all(struct round *round)
 
 static status wait_for_all(struct round *round)
 {
-    const struct timespec pause = { .tv_nsec = 500 * 1000 };
+    const struct timespec pause = { .tv_nsec = 500000 };
     int64_t start_us = clock_monotonic_us(&system_clock);
 
     while (round->tally.n_done < JOBS) {
@@ -262,27 +266,27 @@ static status measure_jobs(const struct load *load, struct sqlite_limit *limit, 
 static status measure_pickup(const struct load *load, struct sqlite_limit *limit,
                              const char *command)
 {
-    double ms[LOAD_ROUNDS * PICKUPS];
-    double limits[LOAD_ROUNDS * PICKUPS];
+    double ms[ALL_PICKUPS];
+    double limits[ALL_PICKUPS];
 
     for (size_t i = 0; i < LOAD_ROUNDS; i++) {
         TRY(sqlite_limit_add(limit, load->arena, PICKUPS, &limits[i * PICKUPS]));
         TRY(pick_up(load, &ms[i * PICKUPS], PICKUPS));
     }
-    sort_values(ms, LOAD_ROUNDS * PICKUPS);
-    sort_values(limits, LOAD_ROUNDS * PICKUPS);
+    sort_values(ms, ALL_PICKUPS);
+    sort_values(limits, ALL_PICKUPS);
     report(&(struct finding){ .name = "scheduler.pickup_p50",
-                              .value = quantile(ms, LOAD_ROUNDS * PICKUPS, 0.5),
+                              .value = quantile(ms, ALL_PICKUPS, 0.5),
                               .unit = "ms",
-                              .reference = quantile(limits, LOAD_ROUNDS * PICKUPS, 0.5),
+                              .reference = quantile(limits, ALL_PICKUPS, 0.5),
                               .reference_name = "one commit of SQLite",
                               .bar = BAR_MOST,
                               .bar_at = 2,
                               .command = command });
     report(&(struct finding){ .name = "scheduler.pickup_p99",
-                              .value = quantile(ms, LOAD_ROUNDS * PICKUPS, 0.99),
+                              .value = quantile(ms, ALL_PICKUPS, 0.99),
                               .unit = "ms",
-                              .reference = quantile(limits, LOAD_ROUNDS * PICKUPS, 0.99),
+                              .reference = quantile(limits, ALL_PICKUPS, 0.99),
                               .reference_name = "one commit of SQLite",
                               .command = command });
     return status_ok();

@@ -43,7 +43,7 @@ static status prepare(struct arena *arena, struct sqlite_limit *self)
 {
     static const char *const sql[] = {
 #define X(name, text) text,
-        STATEMENTS(X)
+        STATEMENTS(X) /* NOLINT(bugprone-suspicious-missing-comma): statements of several lines */
 #undef X
     };
 
