@@ -416,7 +416,9 @@ struct channel *channel_new(struct runtime *runtime, const struct channel_option
         int_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
         /* A peer that was restarted is found again soon. */
         int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
-        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100),
+        /* Not a wait, in spite of its name, but how long an attempt to connect may take: a TLS
+         * handshake on a machine that is busy takes more than the 100 ms of a first back-off. */
+        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000),
         int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MAX_MESSAGE),
     };
