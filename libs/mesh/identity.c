@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ID_BYTES = 2048 };
+enum { MAX_ID_BYTES = 2048, MAX_SVID_FILE = 64 * 1024 };
 
 struct identity {
     struct keeper_task task;
@@ -23,6 +23,7 @@ struct identity {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool is_there;
+    bool is_refused; /* the agent has said no, which is another thing than that it cannot say */
     char spiffe_id[MAX_ID_BYTES + 1];
     char why_not[256];
 };
@@ -42,6 +43,28 @@ status identity_write(struct files *files, struct arena *arena, bytes chain, byt
     return files_replace(files, arena, IDENTITY_SVID_FILE, text_bytes(&svid));
 }
 
+/* What an earlier life has left there, while it is good. */
+static status identity_read(struct files *files, struct arena *arena, int64_t now_ms,
+                            const char **ret_spiffe_id)
+{
+    struct x509_certificate svid;
+    struct der_list chain;
+    bytes text;
+
+    TRY(files_read(files, arena, IDENTITY_SVID_FILE, MAX_SVID_FILE, &text));
+    TRY(pem_decode(arena, text, "CERTIFICATE", &chain));
+    if (chain.n_values == 0) {
+        return status_error(arena, STATUS_NOT_FOUND, "no certificate in " IDENTITY_SVID_FILE);
+    }
+    TRY(x509_parse_svid(arena, chain.values[0], &svid));
+    if (now_ms > svid.not_after_ms) {
+        return status_error(arena, STATUS_UNAUTHENTICATED,
+                            "the certificate in " IDENTITY_SVID_FILE " has expired");
+    }
+    *ret_spiffe_id = svid.id.text;
+    return status_ok();
+}
+
 static bytes bytes_in(ProtobufCBinaryData data)
 {
     return (bytes){ .data = data.data, .size = data.len };
@@ -54,6 +77,7 @@ static void set(struct identity *self, const char *spiffe_id, status s)
         (void)snprintf(self->spiffe_id, sizeof self->spiffe_id, "%s", spiffe_id);
         self->is_there = true;
     } else {
+        self->is_refused = s.code != STATUS_UNAVAILABLE && s.code != STATUS_DEADLINE_EXCEEDED;
         (void)snprintf(self->why_not, sizeof self->why_not, "%s", s.message);
     }
     pthread_cond_broadcast(&self->changed);
@@ -77,7 +101,7 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
     struct arena *arena = stream_event_arena(stream);
 
     if (response->n_svids == 0) {
-        return status_error(arena, STATUS_UNAVAILABLE, "the agent has no identity for us");
+        return status_error(arena, STATUS_PERMISSION_DENIED, "the agent has no identity for us");
     }
     const X509SVID *svid = response->svids[0];
     int lock = take_lock(self->options.lock_file);
@@ -159,22 +183,62 @@ void identity_free(struct identity *self)
     free(self);
 }
 
-status identity_wait(struct identity *self, struct arena *arena, int64_t timeout_ms,
-                     const char **ret_spiffe_id)
+/* Whether there is one within timeout_ms. */
+static bool wait_for_agent(struct identity *self, int64_t timeout_ms)
 {
     struct timespec until;
     int late = 0;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&self->lock);
     while (!self->is_there && late == 0) {
         late = pthread_cond_timedwait(&self->changed, &self->lock, &until);
     }
-    status s = self->is_there ? status_ok()
-                              : status_error(arena, STATUS_DEADLINE_EXCEEDED,
-                                             "no identity from the agent: %s", self->why_not);
-    if (self->is_there) {
+    bool is_there = self->is_there;
+    pthread_mutex_unlock(&self->lock);
+    return is_there;
+}
+
+/* The agent's own word comes when it comes, and takes the place of this. */
+static void fall_back(struct identity *self, struct arena *arena)
+{
+    const char *spiffe_id = NULL;
+    bool is_refused;
+
+    pthread_mutex_lock(&self->lock);
+    is_refused = self->is_refused;
+    pthread_mutex_unlock(&self->lock);
+    status s = is_refused ? status_error(arena, STATUS_PERMISSION_DENIED, "the agent has said no")
+                          : identity_read(self->options.files, arena,
+                                          clock_wall_ms(self->options.clock), &spiffe_id);
+    if (status_is_ok(s)) {
+        LOG(self->options.log, LEVEL_WARN, NULL,
+            "the agent is away: the identity of before is used", log_text("spiffe_id", spiffe_id));
+        set(self, spiffe_id, s);
+    }
+}
+
+status identity_wait(struct identity *self, struct arena *arena, int64_t timeout_ms,
+                     const char **ret_spiffe_id)
+{
+    int64_t fall_back_ms = self->options.fall_back_ms;
+
+    if (fall_back_ms > 0 && fall_back_ms < timeout_ms) {
+        if (!wait_for_agent(self, fall_back_ms)) {
+            fall_back(self, arena);
+        }
+        timeout_ms -= fall_back_ms;
+    }
+    bool is_there = wait_for_agent(self, timeout_ms);
+    pthread_mutex_lock(&self->lock);
+    status s = is_there ? status_ok()
+                        : status_error(arena, STATUS_DEADLINE_EXCEEDED,
+                                       "no identity from the agent: %s", self->why_not);
+    if (is_there) {
         *ret_spiffe_id = arena_strdup(arena, self->spiffe_id);
     }
     pthread_mutex_unlock(&self->lock);

@@ -7,7 +7,8 @@
  *                  a key and a certificate one after the other and would see half of a rotation
  *     bundle.pem   the authorities
  *
- * and is there again, unless expired, when the process starts while the agent is away.
+ * and is used again, unless it has expired, when the process starts while the agent is away or
+ * cannot have it signed.  Not when the agent says no: then whoever runs this is somebody else now.
  */
 
 #ifndef LIBS_MESH_IDENTITY_H_
@@ -23,6 +24,9 @@
 
 struct identity;
 
+/* Longer than an agent takes that is there, and also starts; shorter than a supervisor waits. */
+enum { IDENTITY_FALL_BACK_MS = 5000 };
+
 struct identity_options {
     struct peer *agent;                 /* required; borrowed: the Workload API */
     struct files *files;                /* required; borrowed: where the two files go */
@@ -33,6 +37,8 @@ struct identity_options {
     /* Held while the files are written, where several processes of one workload share them, as
      * command lines do; NULL: they are this process' own.  Borrowed. */
     const char *lock_file;
+    /* After so long without the agent's word the files of before are good; 0: never. */
+    int64_t fall_back_ms;
 };
 
 #define IDENTITY_SVID_FILE   "svid.pem"

@@ -208,6 +208,8 @@ static status get_identity(struct mesh *self, struct arena *arena, int64_t timeo
         .random = &system_random,
         .log = self->log,
         .lock_file = self->options.is_client ? own_file(self, "lock") : NULL,
+        /* A person who asks is told at once; a service has others to serve. */
+        .fall_back_ms = self->options.is_client ? 0 : IDENTITY_FALL_BACK_MS,
     });
     TRY(identity_wait(self->identity, arena, timeout_ms, &self->spiffe_id));
     self->spiffe_id = arena_strdup(self->arena, self->spiffe_id);

@@ -221,6 +221,20 @@ static void a_service_that_was_killed_is_found_again(void **state)
     wait_for_tenant();
 }
 
+static void a_service_comes_back_by_its_old_identity_while_nobody_can_sign_a_new_one(void **state)
+{
+    (void)state;
+    wait_for_tenant();
+    host_stop(&host, "registry", SIGKILL);
+    host_stop(&host, "agent", SIGKILL);
+    host_stop(&host, "tenant", SIGKILL);
+    assert_int_equal(unlink(host_path(&host, "agent.sock")), 0);
+    host_start(&host, "agent");
+    host_start(&host, "tenant"); /* waits until it listens */
+    host_start(&host, "registry");
+    wait_for_tenant();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +246,7 @@ int main(void)
         cmocka_unit_test(while_the_registry_is_dead_calls_go_on_and_new_clients_come),
         cmocka_unit_test(while_the_agent_is_dead_calls_go_on_and_then_new_clients_come),
         cmocka_unit_test(a_service_that_was_killed_is_found_again),
+        cmocka_unit_test(a_service_comes_back_by_its_old_identity_while_nobody_can_sign_a_new_one),
     };
 
     return cmocka_run_group_tests_name("mesh_e2e", tests, set_up, tear_down);
