@@ -50,6 +50,7 @@ struct host {
     const char *folder;
     const char *start; /* where the test was started: Bazel's paths begin there */
     unsigned registry_port, bootstrap_port;
+    const char *preload; /* tests set it: LD_PRELOAD of what is started from now on; NULL: none */
     struct host_program programs[HOST_MAX_PROGRAMS];
     size_t n_programs;
 };
