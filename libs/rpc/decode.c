@@ -1,5 +1,7 @@
 #include "libs/rpc/decode.h"
 
+#include "libs/base/status_details.h"
+#include "libs/base/text.h"
 #include "libs/base/utf8.h"
 
 #include <stdbool.h>
@@ -64,31 +66,66 @@ static bool read_value(struct reader *reader, unsigned wire_type, bytes *ret_dat
     }
 }
 
-/* What is wrong with the message, or NULL.  Calls itself at most DECODE_MAX_DEPTH deep. */
-static const char *walk(const ProtobufCMessageDescriptor *type, bytes data, unsigned depth)
+/* What is wrong, and where: the fields that lead there from outside. */
+struct finding {
+    const char *wrong; /* NULL: nothing */
+    const ProtobufCFieldDescriptor *path[DECODE_MAX_DEPTH];
+    size_t n_path;
+};
+
+static void find(struct finding *self, const char *wrong, size_t n_path)
+{
+    self->wrong = wrong;
+    self->n_path = n_path;
+}
+
+/* depth fields lead to this message.  Calls itself at most DECODE_MAX_DEPTH deep. */
+static void walk(const ProtobufCMessageDescriptor *type, bytes data, size_t depth,
+                 struct finding *finding)
 {
     struct reader reader = { .at = data.data, .end = data.data + data.size };
-    const char *wrong = depth > DECODE_MAX_DEPTH ? "is nested too deeply" : NULL;
 
-    while (wrong == NULL && reader.at < reader.end) {
+    while (finding->wrong == NULL && reader.at < reader.end) {
         bytes value = { .data = NULL };
         uint64_t tag;
         if (!read_varint(&reader, &tag) || tag < TAG_MIN || tag > TAG_MAX ||
             !read_value(&reader, tag & 7, &value)) {
-            return "is cut short or no message";
+            find(finding, "is cut short or no message", depth);
+            return;
         }
         if (value.data == NULL) {
             continue; /* a number */
         }
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
-        if (field != NULL && field->type == PROTOBUF_C_TYPE_MESSAGE) {
-            wrong = walk(field->descriptor, value, depth + 1);
-        } else if (field != NULL && field->type == PROTOBUF_C_TYPE_STRING) {
-            wrong = utf8_is_valid(value) ? NULL : "has a string that is not text";
+        if (field == NULL) {
+            continue;
+        }
+        finding->path[depth] = field;
+        if (field->type == PROTOBUF_C_TYPE_STRING && !utf8_is_valid(value)) {
+            find(finding, "is not text", depth + 1);
+        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE && depth + 1 == DECODE_MAX_DEPTH) {
+            find(finding, "is nested too deeply", depth + 1);
+        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+            walk(field->descriptor, value, depth + 1, finding);
         }
     }
-    return wrong;
+}
+
+/* About a field, "event.actor"; about the message as a whole when no field leads there. */
+static status say(struct arena *arena, const ProtobufCMessageDescriptor *type,
+                  const struct finding *finding)
+{
+    struct text field = text_new(arena);
+
+    if (finding->n_path == 0) {
+        return status_error(arena, STATUS_INVALID_ARGUMENT, "%s %s", type->short_name,
+                            finding->wrong);
+    }
+    for (size_t i = 0; i < finding->n_path; i++) {
+        text_add(&field, "%s%s", i == 0 ? "" : ".", finding->path[i]->name);
+    }
+    return status_bad_field(arena, text_string(&field), "%s", finding->wrong);
 }
 
 /* ---- The bounded allocator ---- */
@@ -161,10 +198,11 @@ static void hand_to_arena(struct budget *budget)
 status message_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, bytes data,
                       const ProtobufCMessage **ret_message)
 {
-    const char *wrong = walk(type, data, 1);
+    struct finding finding = { .wrong = NULL };
 
-    if (wrong != NULL) {
-        return status_error(arena, STATUS_INVALID_ARGUMENT, "%s %s", type->short_name, wrong);
+    walk(type, data, 0, &finding);
+    if (finding.wrong != NULL) {
+        return say(arena, type, &finding);
     }
     struct budget budget = {
         .arena = arena,

@@ -38,7 +38,8 @@
 enum { DECODE_MAX_DEPTH = 32, DECODE_GROWTH = 16, DECODE_ALLOWANCE = 1024 * 1024 };
 
 /* On success *ret_message is memory of arena and is never freed by hand.
- * INVALID_ARGUMENT: not a message of this type, nested too deeply, or a string is not text.
+ * INVALID_ARGUMENT: not a message of this type, nested too deeply, or a string is not text; it says
+ * in which field, "event.actor".
  * RESOURCE_EXHAUSTED: it would take more memory than its size allows. */
 status message_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, bytes data,
                       const ProtobufCMessage **ret_message) NONNULL;

@@ -63,7 +63,7 @@ static void expect_an_answer(void)
 
     for (int i = 0; i < 100 && strncmp(line, "OK ", 3) != 0; i++) {
         struct host_client client;
-        host_start_client(&host, &client, "caller", arguments);
+        host_start_client(&host, &client, HOST_PATIENCE_MS, arguments);
         assert_string_equal(host_client_line(&client), "joined spiffe://weft.local/cli");
         const char *answer = host_client_line(&client);
         line = arena_strdup(host.arena, answer == NULL ? "(the end)" : answer);

@@ -248,8 +248,8 @@ static size_t count_choices(const ProtobufCMessageDescriptor *type)
     return n;
 }
 
-const ProtobufCMessage *request_make(struct arena *arena, const ProtobufCMessageDescriptor *type,
-                                     const struct request_ids *ids, unsigned mixture, size_t nth)
+ProtobufCMessage *request_make(struct arena *arena, const ProtobufCMessageDescriptor *type,
+                               const struct request_ids *ids, unsigned mixture, size_t nth)
 {
     struct filler filler = { .arena = arena, .ids = ids, .mixture = mixture };
     size_t n_choices = count_choices(type);

@@ -34,8 +34,7 @@ size_t request_id_fields(const ProtobufCMessageDescriptor *type, const struct re
 
 /* Bit i of mixture takes bravo's id for the ith of request_id_fields(), else acme's.  Of a message
  * that is one of several things, the nth; NULL when there is no nth. */
-const ProtobufCMessage *request_make(struct arena *arena, const ProtobufCMessageDescriptor *type,
-                                     const struct request_ids *ids, unsigned mixture, size_t nth)
-    NONNULL;
+ProtobufCMessage *request_make(struct arena *arena, const ProtobufCMessageDescriptor *type,
+                               const struct request_ids *ids, unsigned mixture, size_t nth) NONNULL;
 
 #endif
