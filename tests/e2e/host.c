@@ -255,10 +255,6 @@ void host_stop(struct host *self, const char *name, int signal_number)
 {
     struct host_program *program = program_of(self, name);
 
-#ifdef __SANITIZE_THREAD__
-    /* Which keeps a signal back for as long as the thread that got it is inside libgrpc. */
-    signal_number = SIGKILL;
-#endif
     if (program->pid > 0) {
         (void)kill(program->pid, signal_number);
         (void)waitpid(program->pid, NULL, 0);
