@@ -7,7 +7,13 @@
 
 #include <string.h>
 
-enum { LOAD_PAGE = 1000 };
+enum {
+    LOAD_PAGE = 1000,
+    /* Nobody is refused who founds the mesh, or has lost its key: the handlers' limits are lower.
+     */
+    MAX_ADMINISTRATORS = 100000,
+    MAX_ADMINISTRATOR_KEYS = 100000,
+};
 
 #define EPOCH_NUMBER   "epoch"
 #define FOUNDED_NUMBER "founded"
@@ -75,63 +81,86 @@ status founding_open_folder(struct arena *arena, const char *path, struct disk_f
         slash == NULL ? "." : arena_printf(arena, "%.*s", (int)(slash - path + 1), path));
 }
 
-/* The account, its key and what tells of them: one write. */
-static void add_administrator(const struct founding *self, struct store_write *write,
-                              const struct account_record *account, const struct key_record *key,
-                              const char *spiffe_id)
+/* What tells that we did it ourselves. */
+static void tell(const struct founding *self, struct store_write *write, const char *spiffe_id,
+                 const char *action, const char *target)
 {
     const struct principal ourselves = { .tenant_id = PLATFORM_TENANT, .subject = spiffe_id };
     struct call call = call_of_process(write->arena);
 
     call.principal = &ourselves;
     const struct audit_event event =
-        audit_event_of(&call, self->random, "service-account.create",
-                       directory_subject(write->arena, account->tenant_id, account->account_id),
-                       account->create_time_ms);
-    auth_store_insert_account(write, account, SIZE_MAX >> 1);
-    auth_store_insert_key(write, key, 1);
-    auth_store_set_number(write, FOUNDED_NUMBER, 0, 1);
+        audit_event_of(&call, self->random, action, target, clock_wall_ms(self->clock));
     outbox_write(write, &event);
 }
 
-static status make_administrator(const struct founding *self, struct arena *arena,
-                                 const struct founding_credential *credential)
+/* The account as it is, or a new one in write. */
+static status find_or_add_account(const struct founding *self, struct store_write *write,
+                                  const struct founding_credential *credential,
+                                  struct account_record *ret_account)
 {
     static const char *const admin[] = { "admin" };
-    struct store_write *write = store_write_new(arena);
     int64_t now_ms = clock_wall_ms(self->clock);
-    const struct account_record account = {
+    status s = auth_store_get_account(self->store, write->arena, PLATFORM_TENANT,
+                                      FOUNDING_ADMINISTRATOR, ret_account);
+
+    if (s.code != STATUS_NOT_FOUND) {
+        return s;
+    }
+    *ret_account = (struct account_record){
         .tenant_id = PLATFORM_TENANT,
         .account_id = FOUNDING_ADMINISTRATOR,
-        .uid = random_ulid(self->random, arena, now_ms),
-        .display_name = "made at the first start",
+        .uid = random_ulid(self->random, write->arena, now_ms),
+        .display_name = "made by auth itself",
         .roles = { admin, 1 },
         .create_time_ms = now_ms,
     };
-    struct api_key named;
-    const char *secret = api_key_generate(arena, self->random, KEY_PURPOSE, &named);
-    const struct key_record key = {
-        .tenant_id = account.tenant_id,
-        .key_id = named.id,
-        .account_id = account.account_id,
-        .account_uid = account.uid,
-        .display_name = account.display_name,
-        .hash = api_key_hash(credential->pepper, bytes_of(secret)),
-        .create_time_ms = now_ms,
-    };
+    auth_store_insert_account(write, ret_account, MAX_ADMINISTRATORS);
+    tell(self, write, credential->spiffe_id, "service-account.create",
+         directory_subject(write->arena, PLATFORM_TENANT, FOUNDING_ADMINISTRATOR));
+    return status_ok();
+}
 
-    TRY(files_replace(credential->files, arena, credential->name, bytes_of(secret)));
-    add_administrator(self, write, &account, &key, credential->spiffe_id);
-    return store_commit(self->store, arena, write);
+/* A key in write; its text goes into the file first. */
+static status add_key(const struct founding *self, struct store_write *write,
+                      const struct founding_credential *credential,
+                      const struct account_record *account)
+{
+    struct key_record *record = ARENA_NEW(write->arena, struct key_record);
+    struct api_key named;
+    const char *secret = api_key_generate(write->arena, self->random, KEY_PURPOSE, &named);
+
+    *record = (struct key_record){
+        .tenant_id = account->tenant_id,
+        .key_id = named.id,
+        .account_id = account->account_id,
+        .account_uid = account->uid,
+        .display_name = "made by auth itself",
+        .hash = api_key_hash(credential->pepper, bytes_of(secret)),
+        .create_time_ms = clock_wall_ms(self->clock),
+    };
+    TRY(files_replace(credential->files, write->arena, credential->name, bytes_of(secret)));
+    auth_store_insert_key(write, record, MAX_ADMINISTRATOR_KEYS);
+    tell(self, write, credential->spiffe_id, "api-key.create",
+         arena_printf(write->arena, "tenant:%s:key:%s", PLATFORM_TENANT, named.id));
+    return status_ok();
 }
 
 status founding_make_administrator(const struct founding *self, struct arena *arena,
                                    const struct founding_credential *credential)
 {
+    struct store_write *write = store_write_new(arena);
+    struct account_record account;
     int64_t founded;
 
     TRY(auth_store_get_number(self->store, arena, FOUNDED_NUMBER, &founded));
-    return founded != 0 ? status_ok() : make_administrator(self, arena, credential);
+    if (founded != 0 && !credential->again) {
+        return status_ok();
+    }
+    TRY(find_or_add_account(self, write, credential, &account));
+    TRY(add_key(self, write, credential, &account));
+    auth_store_mark(write, FOUNDED_NUMBER);
+    return store_commit(self->store, arena, write);
 }
 
 /* ---- Loading ---- */

@@ -5,8 +5,10 @@
  *                   admin, whose key goes into a file for the person who founds the mesh
  *
  * The file of the key is durable before the key is good: a crash in between leaves a file with a
- * key that does nothing, and the next start makes another.  It is made once; when it is lost, an
- * administrator makes another key by AuthService.CreateApiKey.
+ * key that does nothing, and the next start makes another.  It is made once.  When it is lost, an
+ * administrator makes another key by AuthService.CreateApiKey; when there is none left who could, a
+ * start with `again` makes a key, and the account if need be: whoever starts auth could as well
+ * change its database, but this way it is told to the audit log.
  */
 
 #ifndef SERVICES_AUTH_FOUNDING_H_
@@ -22,6 +24,8 @@
 #include "libs/store/store.h"
 #include "services/auth/directory.h"
 #include "services/auth/feed.h"
+
+#include <stdbool.h>
 
 #define FOUNDING_PEPPER_FILE   "pepper"
 #define FOUNDING_ADMINISTRATOR "administrator"
@@ -54,6 +58,7 @@ struct founding_credential {
     const char *name;
     const struct api_key_pepper *pepper;
     const char *spiffe_id; /* ours: who does it, for the audit */
+    bool again;            /* although it was made before */
 };
 status founding_make_administrator(const struct founding *founding, struct arena *arena,
                                    const struct founding_credential *credential) NONNULL;

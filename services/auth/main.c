@@ -42,6 +42,7 @@ int main(void)
     const char *database = config_text(config, "WEFT_DATABASE", "sqlite:auth.db");
     const char *credential_file =
         config_text(config, "WEFT_BOOTSTRAP_CREDENTIAL", "administrator.key");
+    bool again = config_number(config, "WEFT_BOOTSTRAP_AGAIN", 0, 0, 1) != 0;
     config_check_or_exit(config);
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
@@ -72,6 +73,7 @@ int main(void)
                                                        .name = credential_name,
                                                        .pepper = &pepper,
                                                        .spiffe_id = mesh_spiffe_id(mesh),
+                                                       .again = again,
                                                    }));
     struct signing_keys *keys;
     mesh_or_exit(mesh, signing_keys_open(arena,
