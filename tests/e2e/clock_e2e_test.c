@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MAX_FILE_BYTES = 256 * 1024 };
+
 static const int64_t DAY_MS = (int64_t)24 * 3600 * 1000;
 
 static const struct host_entry entries[] = {
@@ -83,7 +85,7 @@ static struct x509_certificate svid_of_agent(void)
     bytes pem, chain;
 
     assert_status(disk_files_init(&files, host.arena, host_path(&host, "agent/svid")), STATUS_OK);
-    assert_status(files_read(&files.files, host.arena, IDENTITY_SVID_FILE, 256 * 1024, &pem),
+    assert_status(files_read(&files.files, host.arena, IDENTITY_SVID_FILE, MAX_FILE_BYTES, &pem),
                   STATUS_OK);
     assert_status(x509_from_pem(host.arena, pem, &chain), STATUS_OK);
     assert_status(x509_split(host.arena, chain, &certificates), STATUS_OK);
