@@ -25,6 +25,7 @@ struct auth_service *auth_service_new(const struct auth_service_options *options
         .options = *options,
         .subscribers = { .feed = options->feed,
                          .points = options->points,
+                         .memory = { options->store, options->clock },
                          .clock = options->clock },
     };
     if (self->options.new_tenant_ms == 0) {

@@ -46,6 +46,10 @@ static const struct store_migration migrations[] = {
               " requests_per_minute BIGINT NOT NULL)",
         .down = "DROP TABLE standing",
     },
+    {
+        .up = "CREATE TABLE point (name TEXT PRIMARY KEY, gone_ms BIGINT NOT NULL)",
+        .down = "DROP TABLE point",
+    },
 };
 
 status auth_store_migrate(struct store *store, struct arena *arena)
@@ -473,6 +477,55 @@ void auth_store_put_standing(struct store_write *write, const struct standing_re
                                     store_int(record->max_projects), store_int(record->max_records),
                                     store_int(record->requests_per_minute)),
                });
+}
+
+/* ---- Enforcement points ---- */
+
+status auth_store_list_points(struct store *store, struct arena *arena, size_t limit,
+                              struct text_list *ret_names)
+{
+    const struct store_statement query = {
+        .sql = "SELECT name FROM point ORDER BY gone_ms DESC LIMIT $1",
+        .params = PARAMS(store_int((int64_t)limit)),
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    const char **names = ARENA_NEW_ARRAY(arena, const char *, rows.n_rows);
+    for (size_t i = 0; i < rows.n_rows; i++) {
+        names[i] = store_text_at(&rows, i, 0);
+    }
+    *ret_names = (struct text_list){ .texts = names, .n_texts = rows.n_rows };
+    return status_ok();
+}
+
+void auth_store_put_point(struct store_write *write, const char *name, int64_t gone_ms)
+{
+    store_write_add(write, (struct store_statement){
+                               .sql = "INSERT INTO point (name, gone_ms) VALUES ($1, $2)"
+                                      " ON CONFLICT (name) DO UPDATE SET gone_ms = $2",
+                               .params = PARAMS(store_text(name), store_int(gone_ms)),
+                           });
+}
+
+void auth_store_delete_point(struct store_write *write, const char *name)
+{
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM point WHERE name = $1",
+                               .params = PARAMS(store_text(name)),
+                           });
+}
+
+void auth_store_lose_points(struct store_write *write, int64_t now_ms, int64_t forget_ms)
+{
+    store_write_add(write, (struct store_statement){
+                               .sql = "UPDATE point SET gone_ms = $1 WHERE gone_ms = 0",
+                               .params = PARAMS(store_int(now_ms)),
+                           });
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM point WHERE gone_ms < $1",
+                               .params = PARAMS(store_int(forget_ms)),
+                           });
 }
 
 /* ---- Numbers ---- */

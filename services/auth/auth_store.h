@@ -6,6 +6,7 @@
  *     service_account  tenant, id      uid: of this account, not of one that had its id before
  *     api_key          tenant, key id  a keyed hash of the key, and whose it is by account and uid
  *     standing         tenant          how it stood last: auth starts without the tenant service
+ *     point            name            enforcement points, and since when they are gone
  *     revocation       tenant, subject what enforcement points must still know of
  *     auth_number      name            the epoch; whether the administrator was made
  */
@@ -124,6 +125,10 @@ struct standing_page {
 status auth_store_scan_standings(struct store *store, struct arena *arena, const char *tenant_id,
                                  size_t limit, struct standing_page *ret_page) NONNULL;
 
+/* Names of enforcement points, the last to go first; at most limit. */
+status auth_store_list_points(struct store *store, struct arena *arena, size_t limit,
+                              struct text_list *ret_names) NONNULL;
+
 /* 0 when it was never set. */
 status auth_store_get_number(struct store *store, struct arena *arena, const char *name,
                              int64_t *ret_number) NONNULL;
@@ -155,6 +160,12 @@ void auth_store_revoke_key(struct store_write *write, const struct key_record *r
 /* And drops those that were to be forgotten before epoch_ms. */
 void auth_store_put_revocation(struct store_write *write, const struct revocation_record *record)
     NONNULL;
+/* Enforcement points; gone_ms 0: it is there. */
+void auth_store_put_point(struct store_write *write, const char *name, int64_t gone_ms) NONNULL;
+void auth_store_delete_point(struct store_write *write, const char *name) NONNULL;
+/* Those that are there have gone now; those that had gone before forget_ms are deleted. */
+void auth_store_lose_points(struct store_write *write, int64_t now_ms, int64_t forget_ms) NONNULL;
+
 void auth_store_put_standing(struct store_write *write, const struct standing_record *record)
     NONNULL;
 /* The number is 1 from now on, if it was never set. */

@@ -5,6 +5,7 @@
 #include "libs/mesh/mesh.h"
 #include "services/auth/auth_service.h"
 #include "services/auth/founding.h"
+#include "services/auth/point_memory.h"
 #include "services/auth/prime.h"
 #include "services/auth/standings.h"
 #include "weft/auth/v1/auth_service_descriptors.h"
@@ -91,6 +92,8 @@ int main(void)
     (void)feed_set_keys(feed, signing_keys_jwks(keys, arena));
     mesh_or_exit(mesh, founding_load(&founding, arena, feed, directory));
     mesh_or_exit(mesh, standings_load(feed, store, arena));
+    mesh_or_exit(mesh,
+                 point_memory_load(&(struct point_memory){ store, &system_clock }, arena, points));
     struct arena *primed = arena_new();
     mesh_or_exit(mesh, prime_snapshot(feed, primed, guard_authz_snapshot(mesh_guard(mesh))));
     arena_free(primed);

@@ -127,7 +127,17 @@ status points_join(struct points *self, struct arena *arena, struct point *point
                    : status_ok();
 }
 
-void points_leave(struct points *self, struct point *point, bool with_a_word)
+static bool is_any_of(const struct points *self, const char *name)
+{
+    for (const struct point *at = self->first; at != NULL; at = at->next) {
+        if (strcmp(at->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool points_leave(struct points *self, struct point *point, bool with_a_word)
 {
     lock(self);
     *(point->previous != NULL ? &point->previous->next : &self->first) = point->next;
@@ -139,7 +149,16 @@ void points_leave(struct points *self, struct point *point, bool with_a_word)
     if (!with_a_word && point->obeyed > 0) {
         remember_lost(self, point->name);
     }
+    bool is_last = !is_any_of(self, point->name);
     (void)pthread_cond_broadcast(&self->moved);
+    unlock(self);
+    return is_last;
+}
+
+void points_expect(struct points *self, const char *name)
+{
+    lock(self);
+    remember_lost(self, name);
     unlock(self);
 }
 

@@ -56,8 +56,11 @@ struct point {
 /* Borrows the point until points_leave(); after that its stream is not woken any more.
  * RESOURCE_EXHAUSTED: there are POINTS_MAX. */
 status points_join(struct points *points, struct arena *arena, struct point *point) NONNULL;
-/* with_a_word: the process has said that it ends, and decides nothing any more. */
-void points_leave(struct points *points, struct point *point, bool with_a_word) NONNULL;
+/* with_a_word: the process has said that it ends, and decides nothing any more.  Returns whether
+ * it was the last of its name. */
+bool points_leave(struct points *points, struct point *point, bool with_a_word) NONNULL;
+/* One of this name was there when another process was in our place: as if it had just left. */
+void points_expect(struct points *points, const char *name) NONNULL;
 void points_obeyed(struct points *points, struct point *point, uint64_t revision) NONNULL;
 /* Whether its stream is to be ended. */
 bool points_is_fenced(struct points *points, const struct point *point) NONNULL;

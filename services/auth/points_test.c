@@ -94,8 +94,8 @@ static void a_receipt_counts_who_obeys_and_names_who_does_not(void **state)
     assert_true(points_is_fenced(f->points, &f->point[1]));
     assert_int_equal(f->streams[1].n_wakes, 1);
     assert_false(points_is_fenced(f->points, &f->point[0]));
-    points_leave(f->points, &f->point[0], true);
-    points_leave(f->points, &f->point[1], true);
+    (void)points_leave(f->points, &f->point[0], true);
+    (void)points_leave(f->points, &f->point[1], true);
 }
 
 static void who_is_late_for_good_news_is_not_fenced(void **state)
@@ -105,7 +105,7 @@ static void who_is_late_for_good_news_is_not_fenced(void **state)
     join(f, 0);
     assert_int_equal(await(f, 7, true).n_fenced, 1);
     assert_false(points_is_fenced(f->points, &f->point[0]));
-    points_leave(f->points, &f->point[0], true);
+    (void)points_leave(f->points, &f->point[0], true);
 }
 
 static void who_has_vanished_may_still_decide_while_its_lease_runs(void **state)
@@ -114,7 +114,7 @@ static void who_has_vanished_may_still_decide_while_its_lease_runs(void **state)
 
     join(f, 0);
     points_obeyed(f->points, &f->point[0], 6);
-    points_leave(f->points, &f->point[0], false);
+    (void)points_leave(f->points, &f->point[0], false);
     struct points_receipt receipt = await(f, 7, false);
     assert_int_equal(receipt.n_points, 1);
     assert_int_equal(receipt.n_fenced, 1);
@@ -129,14 +129,14 @@ static void who_has_come_back_and_obeys_is_not_lost(void **state)
 
     join(f, 0);
     points_obeyed(f->points, &f->point[0], 6);
-    points_leave(f->points, &f->point[0], false);
+    (void)points_leave(f->points, &f->point[0], false);
     join(f, 2); /* of the same name */
     assert_int_equal(await(f, 7, true).n_obeyed, 0);
     points_obeyed(f->points, &f->point[2], 7);
     struct points_receipt receipt = await(f, 7, false);
     assert_int_equal(receipt.n_points, 1);
     assert_int_equal(receipt.n_obeyed, 1);
-    points_leave(f->points, &f->point[2], true);
+    (void)points_leave(f->points, &f->point[2], true);
 }
 
 static void who_said_goodbye_decides_nothing_any_more(void **state)
@@ -145,7 +145,7 @@ static void who_said_goodbye_decides_nothing_any_more(void **state)
 
     join(f, 0);
     points_obeyed(f->points, &f->point[0], 6);
-    points_leave(f->points, &f->point[0], true);
+    (void)points_leave(f->points, &f->point[0], true);
     assert_int_equal(await(f, 7, false).n_points, 0);
 }
 
@@ -162,7 +162,7 @@ static void who_is_gone_waits_no_longer_and_fences_nobody(void **state)
                      &(struct points_wait){ .revision = 7, .timeout_ms = 60000, .call = &call });
     assert_int_equal(receipt.n_fenced, 1);
     assert_false(points_is_fenced(f->points, &f->point[0]));
-    points_leave(f->points, &f->point[0], true);
+    (void)points_leave(f->points, &f->point[0], true);
 }
 
 static void all_are_woken(void **state)
@@ -173,13 +173,13 @@ static void all_are_woken(void **state)
         join(f, i);
     }
     points_wake(f->points);
-    points_leave(f->points, &f->point[1], true);
+    (void)points_leave(f->points, &f->point[1], true);
     points_wake(f->points);
     assert_int_equal(f->streams[0].n_wakes, 2);
     assert_int_equal(f->streams[1].n_wakes, 1);
     assert_int_equal(f->streams[2].n_wakes, 2);
-    points_leave(f->points, &f->point[0], true);
-    points_leave(f->points, &f->point[2], true);
+    (void)points_leave(f->points, &f->point[0], true);
+    (void)points_leave(f->points, &f->point[2], true);
 }
 
 static void there_is_a_limit(void **state)
@@ -193,7 +193,7 @@ static void there_is_a_limit(void **state)
     }
     assert_status(points_join(f->points, f->arena, &f->point[0]), STATUS_RESOURCE_EXHAUSTED);
     for (int i = 0; i < POINTS_MAX; i++) {
-        points_leave(f->points, &many[i], true);
+        (void)points_leave(f->points, &many[i], true);
     }
 }
 

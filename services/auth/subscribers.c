@@ -127,7 +127,11 @@ static status obey(struct subscriber *self, uint64_t revision)
         return status_bad_field(stream_event_arena(self->stream), "acknowledged_revision",
                                 "%llu was never sent", (unsigned long long)revision);
     }
+    bool is_first = self->point.obeyed == 0 && revision > 0;
     points_obeyed(self->all->points, &self->point, revision);
+    if (is_first) {
+        point_memory_note_here(&self->all->memory, self->point.name);
+    }
     return status_ok();
 }
 
@@ -161,6 +165,17 @@ status subscriber_open(struct subscribers *subscribers, struct stream *stream, v
     return status_ok();
 }
 
+static void leave(struct subscriber *self, status why)
+{
+    /* Of a process that has died the last message may seem to have come, but not a good end. */
+    bool with_a_word = self->has_ended && status_is_ok(why);
+    bool is_last = points_leave(self->all->points, &self->point, with_a_word);
+
+    if (is_last && self->point.obeyed > 0) {
+        point_memory_note_gone(&self->all->memory, self->point.name, with_a_word);
+    }
+}
+
 void subscriber_closed(struct stream *stream, void *state, status why)
 {
     struct subscriber *self = state;
@@ -170,8 +185,7 @@ void subscriber_closed(struct stream *stream, void *state, status why)
         return;
     }
     if (self->has_joined) {
-        /* Of a process that has died the last message may seem to have come, but not a good end. */
-        points_leave(self->all->points, &self->point, self->has_ended && status_is_ok(why));
+        leave(self, why);
     }
     feed_cursor_reset(&self->cursor);
     free(self);

@@ -19,6 +19,7 @@
 #include "libs/base/clock.h"
 #include "libs/rpc/stream.h"
 #include "services/auth/feed.h"
+#include "services/auth/point_memory.h"
 #include "services/auth/points.h"
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ enum { SUBSCRIBERS_BEAT_MS = 1000, SUBSCRIBERS_MAX_INSTANCE_BYTES = 128 };
 struct subscribers {
     struct feed *feed;
     struct points *points;
+    struct point_memory memory;
     const struct clock *clock;
     _Atomic bool is_draining;
 };

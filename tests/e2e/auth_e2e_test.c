@@ -14,7 +14,7 @@
 enum { TRIES = 400, TRY_US = 25000, KEYS = 12 };
 
 static struct platform platform;
-static struct platform_key keys[KEYS], lonely, frozen;
+static struct platform_key keys[KEYS], lonely, frozen, orphan;
 
 static int set_up(void **state)
 {
@@ -27,6 +27,7 @@ static int set_up(void **state)
     }
     lonely = platform_make_key(&platform, "acme", "lonely", "consumer");
     frozen = platform_make_key(&platform, "acme", "frozen", "consumer");
+    orphan = platform_make_key(&platform, "acme", "orphan", "consumer");
     return 0;
 }
 
@@ -169,10 +170,39 @@ static void who_stands_still_is_named_and_obeys_when_it_goes_on(void **state)
     assert_search_says(token, STATUS_UNAUTHENTICATED);
 }
 
+static bool names_search(const Weft__Registry__V1__Receipt *receipt)
+{
+    for (size_t i = 0; i < receipt->n_fenced; i++) {
+        if (strstr(receipt->fenced[i], "spiffe://weft.local/search") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void who_stands_still_while_auth_dies_is_named_by_the_next(void **state)
+{
+    const Weft__Auth__V1__RevokeApiKeyResponse *revoked;
+    const char *token;
+
+    (void)state;
+    assert_status(exchange(orphan.secret, &token), STATUS_OK);
+    assert_search_says(token, STATUS_OK);
+    assert_int_equal(kill(program("search")->pid, SIGSTOP), 0);
+    host_stop(&platform.host, "auth", SIGKILL);
+    host_start(&platform.host, "auth");
+    status s = revoke_key(orphan.key_id, 500, &revoked);
+    assert_int_equal(kill(program("search")->pid, SIGCONT), 0);
+    assert_status(s, STATUS_OK);
+    assert_true(names_search(revoked->receipt));
+    assert_search_says(token, STATUS_UNAUTHENTICATED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_stands_still_is_named_and_obeys_when_it_goes_on),
+        cmocka_unit_test(who_stands_still_while_auth_dies_is_named_by_the_next),
         cmocka_unit_test(what_was_acknowledged_holds_when_auth_is_killed),
         cmocka_unit_test(auth_starts_without_the_tenant_service),
     };
