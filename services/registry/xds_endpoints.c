@@ -68,6 +68,14 @@ static struct group *group_of(struct groups *groups, const struct locality *loca
     return added;
 }
 
+/* A service that is known and has nobody has one locality, the client's own. */
+static void add_empty(struct arena *arena, struct groups *groups, const struct locality *client)
+{
+    struct group *group = group_of(groups, client);
+
+    group->instances = ARENA_NEW_ARRAY(arena, const struct instance *, 1);
+}
+
 static struct groups group_by_locality(struct arena *arena, const struct catalogue_service *service,
                                        const struct locality *client)
 {
@@ -205,6 +213,16 @@ static LbEndpoint *endpoint_message(struct arena *arena, const struct instance *
     return message;
 }
 
+/* Where nobody can listen. */
+static const struct instance nobody = {
+    .health = INSTANCE_HEALTHY,
+    .endpoint = { .address = "127.0.0.1", .port = 0 },
+};
+
+/* A client is never left without an address that it may use: in C core 1.51, when an assignment has
+ * become empty, weighted_target keeps what it had, makes a picker of nothing when that changes its
+ * state, as it does when the last instance goes, and crashes at the next call.  With one it fails
+ * its calls at once, as connections are refused. */
 static LocalityLbEndpoints *group_message(struct arena *arena, const struct group *group)
 {
     LocalityLbEndpoints *message = ARENA_NEW(arena, LocalityLbEndpoints);
@@ -218,11 +236,14 @@ static LocalityLbEndpoints *group_message(struct arena *arena, const struct grou
     google__protobuf__uint32_value__init(message->load_balancing_weight);
     message->load_balancing_weight->value = group->weight;
     message->priority = group->priority;
-    message->lb_endpoints = ARENA_NEW_ARRAY(arena, LbEndpoint *, group->n_instances);
-    for (size_t i = 0; i < group->n_instances; i++) {
+    message->lb_endpoints = ARENA_NEW_ARRAY(arena, LbEndpoint *, group->n_instances + 1);
+    for (; message->n_lb_endpoints < group->n_instances; message->n_lb_endpoints++) {
+        size_t i = message->n_lb_endpoints;
         message->lb_endpoints[i] = endpoint_message(arena, group->instances[i]);
     }
-    message->n_lb_endpoints = group->n_instances;
+    if (group->n_usable == 0) {
+        message->lb_endpoints[message->n_lb_endpoints++] = endpoint_message(arena, &nobody);
+    }
     return message;
 }
 
@@ -232,6 +253,9 @@ bytes xds_endpoints(struct arena *arena, const char *name, const struct catalogu
     struct groups groups = group_by_locality(arena, service, client);
     ClusterLoadAssignment assignment;
 
+    if (groups.n == 0 && service->revision != 0) {
+        add_empty(arena, &groups, client);
+    }
     assign_priorities(&groups);
     envoy__config__endpoint__v3__cluster_load_assignment__init(&assignment);
     assignment.cluster_name = message_text(name);

@@ -14,7 +14,9 @@
  * tier that has anything usable takes the rest, in the same priority.
  *
  * All instances are listed with their state: clients make no new calls to those that drain or are
- * unhealthy, and let old ones end.
+ * unhealthy, and let old ones end.  A locality of which none is usable lists port 0 of 127.0.0.1
+ * besides, where nobody can listen: clients do not bear to be left with nothing.  A service that
+ * nobody ever had is empty indeed.
  */
 
 #ifndef SERVICES_REGISTRY_XDS_ENDPOINTS_H_

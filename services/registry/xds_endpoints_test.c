@@ -59,7 +59,7 @@ static void localities_become_priorities_and_weights(void **state)
         } instances[MAX_INSTANCES];
         const char *want;
     } cases[] = {
-        { "nobody is there", { "r1", "z1" }, { { NULL } }, "" },
+        { "nobody is there", { "r1", "z1" }, { { NULL } }, "r1/z1 p0 w1 0H" },
         { "no locality at all",
           { "", "" },
           { { "", "", INSTANCE_HEALTHY }, { "", "", INSTANCE_HEALTHY } },
@@ -100,18 +100,21 @@ static void localities_become_priorities_and_weights(void **state)
             { "r1", "z2", INSTANCE_UNHEALTHY },
             { "r2", "z9", INSTANCE_HEALTHY },
             { "r2", "z8", INSTANCE_HEALTHY } },
-          "r1/z1 p0 w1 7001D; r1/z2 p1 w1 7002X; r2/z8 p0 w5000 7004H; r2/z9 p0 w5000 7003H" },
+          "r1/z1 p0 w1 7001D 0H; r1/z2 p1 w1 7002X 0H; r2/z8 p0 w5000 7004H; r2/z9 p0 w5000 "
+          "7003H" },
         { "when nobody can help it stays as it is",
           { "r1", "z1" },
           { { "r1", "z1", INSTANCE_DRAINING }, { "r1", "z2", INSTANCE_UNHEALTHY } },
-          "r1/z1 p0 w1 7001D; r1/z2 p1 w1 7002X" },
+          "r1/z1 p0 w1 7001D 0H; r1/z2 p1 w1 7002X 0H" },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct arena *arena = arena_new();
         struct instance instances[MAX_INSTANCES];
-        struct catalogue_service service = { .name = "tenant", .instances = instances };
+        struct catalogue_service service = { .name = "tenant",
+                                             .revision = 1,
+                                             .instances = instances };
         const ProtobufCMessage *message;
 
         for (size_t j = 0; cases[i].instances[j].region != NULL; j++) {
