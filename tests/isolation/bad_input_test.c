@@ -56,8 +56,9 @@ static size_t callers_of(const struct target *target, struct world_caller *calle
                   STATUS_OK);
     for (size_t i = 0; i < options.n_peers && n < MAX_CALLERS - 2; i++) {
         const char *path = options.peers[i] + (options.peers[i][0] == '/');
-        const char *id = arena_printf(arena, "spiffe://weft.local/%s",
-                                      strchr(path, '*') != NULL ? "scheduler" : path);
+        size_t named = strcspn(path, "*"); /* "agent/" of all agents */
+        const char *id = arena_printf(arena, "spiffe://weft.local/%.*s%s", (int)named, path,
+                                      path[named] == '*' ? "host-1" : "");
         struct principal *principal = ARENA_NEW(arena, struct principal);
         *principal = (struct principal){ .tenant_id = PLATFORM_TENANT,
                                          .subject = id,
@@ -178,6 +179,8 @@ static bool is_id(const struct target *target, const char *field)
     X(UpsertDocuments, document_id, "any short text is one")                            \
     X(DeleteDocuments, document_ids, "any short text is one; those that are not there") \
     X(Search, return_fields, "those that the collection has come back")                 \
+    X(ListSpans, trace_id, "missing: those of all")                                     \
+    X(ListInstances, service, "there are none")                                         \
     X(EnqueueJobs, project_id, "the batch says it")                                     \
     X(Work, worker_id, "any short text")                                                \
     X(Work, job_id, "the worker does not have that job, and hears so in the stream")    \
