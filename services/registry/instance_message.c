@@ -45,6 +45,24 @@ static const char *const *texts(char *const *list)
     return (const char *const *)list;
 }
 
+/* timestamp.proto: to the year 9999, and nanoseconds that count forward. */
+static status start_time_from_message(struct arena *arena, const Google__Protobuf__Timestamp *time,
+                                      int64_t *ret_ms)
+{
+    static const int64_t max_seconds = 253402300799;
+
+    if (time == NULL) {
+        *ret_ms = 0;
+        return status_ok();
+    }
+    if (time->seconds < 0 || time->seconds > max_seconds || time->nanos < 0 ||
+        time->nanos > 999999999) {
+        return status_bad_field(arena, "start_time", "is not a time from 1970 to 9999");
+    }
+    *ret_ms = time->seconds * 1000 + time->nanos / 1000000;
+    return status_ok();
+}
+
 status instance_from_message(struct arena *arena, const Instance *message, const char *spiffe_id,
                              struct instance *ret_instance)
 {
@@ -62,10 +80,7 @@ status instance_from_message(struct arena *arena, const Instance *message, const
     if (message->locality != NULL) {
         instance.locality = (struct locality){ message->locality->region, message->locality->zone };
     }
-    if (message->start_time != NULL) {
-        instance.start_time_ms =
-            message->start_time->seconds * 1000 + message->start_time->nanos / 1000000;
-    }
+    TRY(start_time_from_message(arena, message->start_time, &instance.start_time_ms));
     TRY(instance_health_from_message(arena, "register_instance.state", message->state,
                                      &instance.health));
     TRY(endpoint_parse(arena, "address", message->address, &instance.endpoint));
