@@ -30,7 +30,7 @@
 
 /* A program is found at HOST_PATIENCE_MS or not at all: thirty times what the slowest takes under a
  * sanitizer. */
-enum { HOST_MAX_PROGRAMS = 16, HOST_PATIENCE_MS = 30000 };
+enum { HOST_MAX_PROGRAMS = 16, HOST_PATIENCE_MS = 120000 };
 
 /* spiffe://weft.local/NAME is whoever runs this program: "services/tenant/tenant", or a path. */
 struct host_entry {

@@ -43,7 +43,7 @@ enum { UNKNOWN_MS = 1000, TAKES_SIGNALS = 0 };
 enum { UNKNOWN_MS = 100, TAKES_SIGNALS = 1 };
 #endif
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 60000 };
 
 struct fixture {
     struct arena *arena;
