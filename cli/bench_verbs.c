@@ -2,6 +2,7 @@
 
 #include "cli/bench.h"
 #include "cli/verbs.h"
+#include "libs/base/lock_file.h"
 #include "loadtests/audit_load.h"
 #include "loadtests/revocation_load.h"
 #include "loadtests/scheduler_load.h"
@@ -141,17 +142,22 @@ static status bench(struct invocation *invocation)
 {
     const char *only = arguments_next_or(invocation->arguments, "");
     struct bench self = { .invocation = invocation };
+    struct lock_file lock; /* two at once would measure each other */
     struct home home;
 
     TRY(arguments_end(invocation->arguments));
     TRY(home_find(invocation->arena, invocation->root, &home));
     TRY(make_folder(invocation->arena, home.root, 0700));
     TRY(home_find(invocation->arena, invocation->root, &home)); /* absolute, now that it is there */
+    TRY(lock_file_take(invocation->arena, home_path(invocation->arena, &home, "bench.lock"),
+                       &lock));
     invocation->programs = absolute(invocation->arena, invocation->programs);
     self.real_home = home.root;
     self.root = home_path(invocation->arena, &home, "bench");
     (void)setenv("WEFT_OUTPUT", output_is_json(invocation->output) ? "json" : "table", 1);
-    return run_all(&self, only);
+    status s = run_all(&self, only);
+    lock_file_release(&lock);
+    return s;
 }
 
 const struct verb bench_verbs[] = {
