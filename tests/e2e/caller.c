@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     struct arena *arena = arena_new();
     struct config *config = config_new(arena);
     struct mesh_options options = mesh_options_read(config, "caller");
-    int64_t timeout_ms = config_number(config, "CALLER_TIMEOUT_MS", 20000, 1, 60000);
+    int64_t timeout_ms = config_number(config, "CALLER_TIMEOUT_MS", 20000, 1, 600000);
     config_check_or_exit(config);
     if (argc < 3) {
         return EX_USAGE;
