@@ -530,6 +530,29 @@ static void a_member_that_dies_is_gone_within_a_moment(void **state)
     assert_int_equal(stop_calling(callers), 0);
 }
 
+/* C core 1.51 crashes when it is told that there are no endpoints before the last connection ends
+ * (services/registry/xds_endpoints.c). */
+static void a_client_outlives_the_last_member(void **state)
+{
+    struct caller callers[N_CALLERS];
+
+    (void)state;
+    if (!TAKES_SIGNALS) {
+        skip();
+    }
+    wait_for_service("tenant");
+    for (size_t round = 0; round < 3; round++) {
+        start_calling(callers);
+        end_program(&f.members[0], "tenant-1");
+        end_program(&f.members[1], "tenant-2");
+        (void)usleep(300000);
+        assert_true(stop_calling(callers) > 0);
+        run_member(0);
+        run_member(1);
+        wait_for_service("tenant");
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -541,6 +564,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_unknown_name_fails_at_once_and_is_in_the_message),
         cmocka_unit_test(a_member_that_is_told_to_end_takes_no_call_with_it),
         cmocka_unit_test(a_member_that_dies_is_gone_within_a_moment),
+        cmocka_unit_test(a_client_outlives_the_last_member),
         cmocka_unit_test(while_the_registry_is_dead_everybody_is_found_and_when_it_is_back_too),
         cmocka_unit_test(who_starts_while_the_registry_is_dead_finds_everybody_too),
     };
