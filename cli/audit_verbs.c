@@ -1,12 +1,11 @@
 /* audit: what happened, provably. */
 
 #include "cli/api.h"
-#include "cli/offline_proof.h"
+#include "cli/event_proof.h"
 #include "cli/verbs.h"
 #include "libs/base/files.h"
 #include "libs/base/text.h"
 #include "libs/peers/audit_peer.h"
-#include "libs/tlog/tlog_proof.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -71,60 +70,12 @@ static status list(struct invocation *invocation)
 
 /* ---- One event, with all that proves it ---- */
 
-static status get_key(struct invocation *invocation, struct call *call, const char **ret_key)
-{
-    const Weft__Audit__V1__GetCheckpointResponse *response;
-    Weft__Audit__V1__GetCheckpointRequest request;
-
-    weft__audit__v1__get_checkpoint_request__init(&request);
-    TRY(audit_peer_get_checkpoint(api_peer(invocation, "audit"), call, &request, &response));
-    *ret_key = response->verifier_key;
-    return status_ok();
-}
-
-/* That the log only grew from the older checkpoint to the proof's. */
-static status add_consistency(struct invocation *invocation, struct call *call,
-                              struct offline_proof *proof)
-{
-    const Weft__Audit__V1__GetConsistencyProofResponse *response;
-    Weft__Audit__V1__GetConsistencyProofRequest request;
-    struct note_verifier verifier;
-    struct tlog_proof parsed;
-    struct checkpoint older;
-    struct checkpoint newer;
-
-    TRY(note_verifier_parse(call->arena, proof->verifier_key, &verifier));
-    TRY(checkpoint_open(call->arena, proof->older_checkpoint, &verifier, &older));
-    TRY(tlog_proof_parse(call->arena, proof->bundle, &parsed));
-    TRY(checkpoint_open(call->arena, parsed.checkpoint, &verifier, &newer));
-    weft__audit__v1__get_consistency_proof_request__init(&request);
-    request.old_size = (int64_t)older.tree.size;
-    request.new_size = (int64_t)newer.tree.size;
-    TRY(audit_peer_get_consistency_proof(api_peer(invocation, "audit"), call, &request, &response));
-    bytes *hashes = ARENA_NEW_ARRAY(call->arena, bytes, response->n_hashes + 1);
-    for (size_t i = 0; i < response->n_hashes; i++) {
-        hashes[i] = (bytes){ response->hashes[i].data, response->hashes[i].len };
-    }
-    proof->consistency = hashes;
-    proof->n_consistency = response->n_hashes;
-    return status_ok();
-}
-
 static status save(struct invocation *invocation, struct call *call,
                    const Weft__Audit__V1__GetEventResponse *event, const char *folder, bytes older)
 {
-    const char *key = NULL;
+    struct offline_proof proof;
 
-    TRY(get_key(invocation, call, &key));
-    struct offline_proof proof = {
-        .leaf = { event->leaf.data, event->leaf.len },
-        .bundle = bytes_of(event->proof_bundle),
-        .verifier_key = bytes_of(key),
-        .older_checkpoint = older,
-    };
-    if (older.data != NULL) {
-        TRY(add_consistency(invocation, call, &proof));
-    }
+    TRY(event_proof_get(api_peer(invocation, "audit"), call, event, older, &proof));
     TRY(offline_proof_save(invocation->arena, folder, &proof));
     output_say(invocation->output, TONE_DIM, "next: ./weft audit verify %s", folder);
     return status_ok();
@@ -155,32 +106,30 @@ static status get(struct invocation *invocation)
 
 static status show_key(struct invocation *invocation)
 {
+    const Weft__Audit__V1__GetCheckpointResponse *newest = NULL;
     struct call call;
-    const char *key = NULL;
 
     TRY(api_begin_without_token(invocation, &call));
-    TRY(get_key(invocation, &call, &key));
+    TRY(event_proof_checkpoint(api_peer(invocation, "audit"), &call, &newest));
     if (output_is_json(invocation->output)) {
-        output_row(invocation->output, FIELDS(field_text("verifier_key", key)));
+        output_row(invocation->output, FIELDS(field_text("verifier_key", newest->verifier_key)));
     } else {
-        output_say(invocation->output, TONE_PLAIN, "%s", key);
+        output_say(invocation->output, TONE_PLAIN, "%s", newest->verifier_key);
     }
     return status_ok();
 }
 
 static status show_checkpoint(struct invocation *invocation)
 {
-    const Weft__Audit__V1__GetCheckpointResponse *response;
-    Weft__Audit__V1__GetCheckpointRequest request;
+    const Weft__Audit__V1__GetCheckpointResponse *newest = NULL;
     struct call call;
 
-    weft__audit__v1__get_checkpoint_request__init(&request);
     TRY(api_begin_without_token(invocation, &call));
-    TRY(audit_peer_get_checkpoint(api_peer(invocation, "audit"), &call, &request, &response));
+    TRY(event_proof_checkpoint(api_peer(invocation, "audit"), &call, &newest));
     if (output_is_json(invocation->output)) {
-        api_show(invocation, &response->base, "checkpoint");
+        api_show(invocation, &newest->base, "checkpoint");
     } else {
-        (void)fputs(response->checkpoint, stdout);
+        (void)fputs(newest->checkpoint, stdout);
     }
     return status_ok();
 }

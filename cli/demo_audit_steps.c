@@ -1,12 +1,10 @@
 /* Steps 6 and 7: what happened, provably; and one call across the services. */
 
 #include "cli/demo.h"
-#include "cli/offline_proof.h"
+#include "cli/event_proof.h"
 #include "cli/traces.h"
-#include "libs/base/files.h"
 #include "libs/base/text.h"
 #include "libs/peers/audit_peer.h"
-#include "libs/tlog/tlog_proof.h"
 
 #include <string.h>
 
@@ -31,58 +29,17 @@ static status list_events(struct demo *self, const Weft__Audit__V1__ListEventsRe
     return status_ok();
 }
 
-static status get_consistency(struct demo *self, struct offline_proof *proof)
-{
-    const Weft__Audit__V1__GetConsistencyProofResponse *response;
-    Weft__Audit__V1__GetConsistencyProofRequest request;
-    struct call call = demo_call(self, self->admin_token);
-    struct note_verifier verifier;
-    struct tlog_proof parsed;
-    struct checkpoint older;
-    struct checkpoint newer;
-
-    TRY(note_verifier_parse(call.arena, proof->verifier_key, &verifier));
-    TRY(checkpoint_open(call.arena, bytes_of(self->older_checkpoint), &verifier, &older));
-    if (older.tree.size == 0) {
-        return status_ok(); /* the log was empty, and every log begins with that */
-    }
-    TRY(tlog_proof_parse(call.arena, proof->bundle, &parsed));
-    TRY(checkpoint_open(call.arena, parsed.checkpoint, &verifier, &newer));
-    weft__audit__v1__get_consistency_proof_request__init(&request);
-    request.old_size = (int64_t)older.tree.size;
-    request.new_size = (int64_t)newer.tree.size;
-    TRY(audit_peer_get_consistency_proof(api_peer(self->invocation, "audit"), &call, &request,
-                                         &response));
-    bytes *hashes = ARENA_NEW_ARRAY(call.arena, bytes, response->n_hashes + 1);
-    for (size_t i = 0; i < response->n_hashes; i++) {
-        hashes[i] = (bytes){ response->hashes[i].data, response->hashes[i].len };
-    }
-    proof->older_checkpoint = bytes_of(self->older_checkpoint);
-    proof->consistency = hashes;
-    proof->n_consistency = response->n_hashes;
-    return status_ok();
-}
-
 static status get_proof(struct demo *self, const char *event_id, struct offline_proof *ret)
 {
-    const Weft__Audit__V1__GetCheckpointResponse *checkpoint;
-    Weft__Audit__V1__GetCheckpointRequest for_checkpoint;
     const Weft__Audit__V1__GetEventResponse *event;
-    Weft__Audit__V1__GetEventRequest for_event;
+    Weft__Audit__V1__GetEventRequest request;
     struct call call = demo_call(self, self->admin_token);
+    struct peer *audit = api_peer(self->invocation, "audit");
 
-    weft__audit__v1__get_checkpoint_request__init(&for_checkpoint);
-    TRY(audit_peer_get_checkpoint(api_peer(self->invocation, "audit"), &call, &for_checkpoint,
-                                  &checkpoint));
-    weft__audit__v1__get_event_request__init(&for_event);
-    for_event.event_id = message_text(event_id);
-    TRY(audit_peer_get_event(api_peer(self->invocation, "audit"), &call, &for_event, &event));
-    *ret = (struct offline_proof){
-        .leaf = { event->leaf.data, event->leaf.len },
-        .bundle = bytes_of(event->proof_bundle),
-        .verifier_key = bytes_of(checkpoint->verifier_key),
-    };
-    return get_consistency(self, ret);
+    weft__audit__v1__get_event_request__init(&request);
+    request.event_id = message_text(event_id);
+    TRY(audit_peer_get_event(audit, &call, &request, &event));
+    return event_proof_get(audit, &call, event, bytes_of(self->older_checkpoint), ret);
 }
 
 static status verify_and_falsify(struct demo *self, const struct offline_proof *proof)

@@ -1,7 +1,7 @@
 /* Step 1: a tenant, a key, a token. */
 
 #include "cli/demo.h"
-#include "libs/peers/audit_peer.h"
+#include "cli/event_proof.h"
 #include "libs/peers/tenant_peer.h"
 
 static status make_tenant(struct demo *self, const char *tenant_id, bool *ret_is_new)
@@ -22,12 +22,10 @@ static status make_tenant(struct demo *self, const char *tenant_id, bool *ret_is
 /* What the log says now is what it must still begin with in step 6. */
 static status remember_checkpoint(struct demo *self)
 {
-    const Weft__Audit__V1__GetCheckpointResponse *response;
-    Weft__Audit__V1__GetCheckpointRequest request;
+    const Weft__Audit__V1__GetCheckpointResponse *response = NULL;
     struct call call = demo_call(self, self->admin_token);
 
-    weft__audit__v1__get_checkpoint_request__init(&request);
-    TRY(audit_peer_get_checkpoint(api_peer(self->invocation, "audit"), &call, &request, &response));
+    TRY(event_proof_checkpoint(api_peer(self->invocation, "audit"), &call, &response));
     self->older_checkpoint = response->checkpoint;
     return status_ok();
 }

@@ -16,8 +16,6 @@
 
 enum { MAX_PROGRAM_BYTES = 512 * 1024 * 1024 }; /* one with a sanitizer and its symbols has 30 MB */
 
-static const char trust_domain[] = "weft.local";
-
 /* The client is a member of the mesh too, and is attested like the others. */
 static const char client[] = "weft";
 
@@ -141,7 +139,7 @@ struct entry {
 static void add_entry(json_t *entries, struct arena *arena, const struct home *home,
                       const struct entry *who)
 {
-    const char *spiffe_id = arena_printf(arena, "spiffe://%s/%s", trust_domain, who->name);
+    const char *spiffe_id = arena_printf(arena, "spiffe://%s/%s", PROGRAMS_TRUST_DOMAIN, who->name);
     json_t *entry =
         json_pack("{s:s, s:[s, s]}", "spiffe_id", spiffe_id, "dns", who->name, "localhost");
 
@@ -218,7 +216,7 @@ static json_t *environment_of(struct arena *arena, const struct home *home,
     set(environment, "WEFT_AGENT", home_socket(arena, home, "agent.sock"));
     set(environment, "WEFT_LISTEN", "127.0.0.1:0");
     set(environment, "WEFT_HTTP", "127.0.0.1:0");
-    set(environment, "WEFT_TRUST_DOMAIN", trust_domain);
+    set(environment, "WEFT_TRUST_DOMAIN", PROGRAMS_TRUST_DOMAIN);
     if (level != NULL) {
         set(environment, "WEFT_LOG_LEVEL", level);
     }

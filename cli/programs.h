@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The mesh of one host has one: who is in it is spiffe://weft.local/NAME. */
+#define PROGRAMS_TRUST_DOMAIN "weft.local"
+
 /* X(name, uid, stage, database)
  *
  * uid: as root each runs as a user of its own, a number without an entry in passwd; the agent stays

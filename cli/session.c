@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include "cli/programs.h"
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/base/text.h"
@@ -94,7 +95,7 @@ static status join(struct invocation *invocation, const struct home *home)
                       .agent_socket = home_socket(invocation->arena, home, "agent.sock"),
                       .listen = "",
                       .http = "",
-                      .trust_domain = "weft.local",
+                      .trust_domain = PROGRAMS_TRUST_DOMAIN,
                       .notify_socket = "",
                       .log_level = level != NULL ? level : "error",
                       .is_client = true,
