@@ -24,7 +24,8 @@ struct worker {
     struct pipe *pipe;
     const Weft__Scheduler__V1__Assignment *job; /* the one at hand; NULL for none */
     int64_t reported_us;
-    int64_t sent_us;
+    int64_t sent_us; /* when something was last sent */
+    bool reached;    /* the scheduler, by this stream: it answered, or it takes heartbeats */
     int64_t n_jobs;
     bool withdrawn;
     bool draining;
@@ -81,7 +82,9 @@ static status send_heartbeat(struct worker *self)
     weft__scheduler__v1__heartbeat__init(&heartbeat);
     request.kind_case = WEFT__SCHEDULER__V1__WORK_REQUEST__KIND_HEARTBEAT;
     request.heartbeat = &heartbeat;
-    return send(self, &request);
+    TRY(send(self, &request));
+    self->reached = true;
+    return status_ok();
 }
 
 static status send_progress(struct worker *self, int64_t done, int64_t total, const char *message)
@@ -154,6 +157,7 @@ static status receive(struct worker *self, struct arena *arena, int64_t timeout_
     if (message == NULL) {
         return status_error(arena, STATUS_UNAVAILABLE, "the scheduler ended the stream");
     }
+    self->reached = true;
     *ret_message = (const Weft__Scheduler__V1__WorkResponse *)message;
     return status_ok();
 }
@@ -300,17 +304,18 @@ status worker_run(struct call *call, const struct worker_options *options)
 {
     struct backoff backoff = { .random = &system_random, .min_ms = 50, .max_ms = 1000 };
     struct worker self = { .options = *options, .call = call, .broken = status_ok() };
-    int64_t worked_us = clock_monotonic_us(&system_clock);
+    int64_t reached_us = clock_monotonic_us(&system_clock);
 
     for (;;) {
-        self.sent_us = 0;
+        self.reached = false;
         status s = run_stream(&self);
         bool finished = is_over(&self) && !self.draining;
         if (finished || is_for_good(s)) {
             return finished ? status_ok() : s;
         }
-        worked_us = self.sent_us > worked_us ? self.sent_us : worked_us;
-        int64_t away_ms = (clock_monotonic_us(&system_clock) - worked_us) / 1000;
+        int64_t now_us = clock_monotonic_us(&system_clock);
+        reached_us = self.reached ? now_us : reached_us;
+        int64_t away_ms = (now_us - reached_us) / 1000;
         if (options->patience_ms > 0 && away_ms > options->patience_ms) {
             return s;
         }
