@@ -21,6 +21,7 @@ enum {
     DEFAULT_MAX_WAITING = 1024,
     DEFAULT_MAX_CALLS = 10000,
     DEFAULT_MAX_MESSAGE = 4 * 1024 * 1024,
+    UNKNOWN_US = 1000, /* of a method that was not called yet: some calls go to the pool first */
 };
 
 /* ---- What it is made of ---- */
@@ -114,6 +115,7 @@ static void register_method(struct server *self, const struct registered *common
     method->row = service_method(common->service, types->name);
     method->full_name = arena_printf(self->arena, "/%s/%s", service, types->name);
     method->label = metric_label_of(method->full_name + 1);
+    atomic_init(&method->typical_us, UNKNOWN_US);
     method->rpc = (struct rpc){
         .service = common->service->descriptor,
         .method = types->name,
@@ -195,10 +197,9 @@ static status listen_tls(struct server *self, struct arena *arena)
     return status_ok();
 }
 
-static void *run_queue(void *data)
+static bool next_of(void *queue)
 {
-    tag_loop(data);
-    return NULL;
+    return tag_next(queue);
 }
 
 static void post_requests(struct server *self)
@@ -211,7 +212,7 @@ static void post_requests(struct server *self)
                     abort();
                 }
                 slot->method = method;
-                slot->queue = self->queues[i];
+                slot->queue = i;
                 server_post(slot);
             }
         }
@@ -247,11 +248,11 @@ status server_start(struct server *self, struct arena *arena)
     self->waker = executor_new(1, 0);
     grpc_server_start(self->grpc);
     self->started = true;
+    void *queues[MAX_QUEUES];
     for (size_t i = 0; i < self->n_queues; i++) {
-        if (pthread_create(&self->threads[i], NULL, run_queue, self->queues[i]) != 0) {
-            abort();
-        }
+        queues[i] = self->queues[i];
     }
+    self->crew = crew_new(queues, self->n_queues, next_of);
     post_requests(self);
     if (self->accept != NULL) {
         accept_start(self->accept);
@@ -306,8 +307,8 @@ void server_stop(struct server *self, int64_t grace_ms)
     for (size_t i = 0; i < self->n_queues; i++) {
         grpc_completion_queue_shutdown(self->queues[i]);
     }
+    crew_free(self->crew);
     for (size_t i = 0; i < self->n_queues; i++) {
-        pthread_join(self->threads[i], NULL);
         grpc_completion_queue_destroy(self->queues[i]);
     }
     accept_free(self->accept); /* calls that came meanwhile asked it who called */

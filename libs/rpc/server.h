@@ -7,9 +7,11 @@
  *     server_stop(server, 10000);                 drains; then frees are safe
  *     server_free(server);
  *
- * Threads: one completion queue a core, each with a thread of its own, on which INLINE handlers
- * and stream events run; a pool of workers for the WORKER ones; one thread that runs what
- * stream_wake() asked for.
+ * Threads: one completion queue a core, each with a thread that leads and one that stands by
+ * (crew.h), on which INLINE handlers and stream events run; a pool of workers for the WORKER ones,
+ * but for those that are mostly quick: these run on the queue's thread too, and when one blocks
+ * after all, the other thread takes the queue over; one thread that runs what stream_wake() asked
+ * for.
  *
  * A unary call passes:   admission, trace, authenticate, decode, validate, authorise, handler
  * (service.h); what the guard decides, libs/authz writes.  grpc.health.v1, grpc.reflection (v1 and

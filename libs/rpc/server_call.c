@@ -14,7 +14,9 @@
 /* One unary call; its batches and its task each hold a ref. */
 struct unary {
     struct tag replied, closed;
-    struct executor_task task;
+    struct executor_task task; /* by a worker, or */
+    struct crew_task here;     /* on the queue's own thread */
+    size_t queue;
     struct registered *method;
     grpc_call *grpc_call;
     grpc_byte_buffer *payload;
@@ -22,6 +24,7 @@ struct unary {
     struct call call;
     struct span span;
     int64_t started_us;
+    bool is_watched; /* its close was asked for when it came */
     int was_cancelled;
     atomic_bool cancelled;
     atomic_int refs;
@@ -191,8 +194,18 @@ static void on_closed(struct tag *tag, bool ok)
     unref(self);
 }
 
-/* One batch for all of a reply.  An INLINE call asks for its close in it, a WORKER's asked when it
- * came, since only so does its handler learn that the caller is gone. */
+/* So does a handler learn that the caller is gone. */
+static void watch_close(struct unary *self)
+{
+    grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                   .data.recv_close_on_server.cancelled = &self->was_cancelled };
+
+    self->is_watched = true;
+    (void)atomic_fetch_add(&self->refs, 1);
+    tag_start_batch(self->grpc_call, &op, 1, &self->closed);
+}
+
+/* One batch for all of a reply, with the close where nobody asked for it before. */
 static void reply(struct unary *self, status s, bytes response)
 {
     struct arena *arena = self->arena;
@@ -214,7 +227,7 @@ static void reply(struct unary *self, status s, bytes response)
                               .trailing_metadata = self->wire_status.trailers,
                               .status = self->wire_status.code,
                               .status_details = &self->wire_status.message } };
-    if (self->method->row->thread == HANDLER_INLINE) {
+    if (!self->is_watched) {
         ops[n++] = (grpc_op){ .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                               .data.recv_close_on_server.cancelled = &self->was_cancelled };
     }
@@ -224,17 +237,73 @@ static void reply(struct unary *self, status s, bytes response)
     }
 }
 
+static status run_handler(struct unary *self, bytes *ret_response)
+{
+    bytes request;
+
+    *ret_response = (bytes){ .data = NULL };
+    TRY(wire_read(self->arena, self->payload, self->method->server->options.max_message, &request));
+    return service_handle(self->method->service, &self->call, self->method->row->name, request,
+                          ret_response);
+}
+
 static void handle(struct unary *self)
 {
-    bytes request, response = { .data = NULL };
-    status s =
-        wire_read(self->arena, self->payload, self->method->server->options.max_message, &request);
+    bytes response;
+    status s = run_handler(self, &response);
 
-    if (status_is_ok(s)) {
-        s = service_handle(self->method->service, &self->call, self->method->row->name, request,
-                           &response);
-    }
     reply(self, s, response);
+}
+
+/* ---- A WORKER's: here when it is mostly quick, else by the pool ---- */
+
+/* A handler that takes less is quicker done than handed over, and holds up nobody for long. */
+enum {
+    QUICK_US = 100,
+    SLOWEST_US = 10000, /* more does not tell more, and would be remembered for longer */
+};
+
+/* An exponential moving average: one slow call sends a method to the pool at once, twenty quick
+ * ones bring it back.  Two threads at once may lose a measurement, which does no harm. */
+static void learn(struct registered *method, int64_t took_us)
+{
+    int typical_us = atomic_load_explicit(&method->typical_us, memory_order_relaxed);
+    int capped_us = took_us > SLOWEST_US ? SLOWEST_US : (int)took_us;
+
+    typical_us += (capped_us - typical_us) / 8;
+    atomic_store_explicit(&method->typical_us, typical_us, memory_order_relaxed);
+}
+
+static status run_measured(struct unary *self, bytes *ret_response)
+{
+    const struct clock *clock = self->method->server->options.clock;
+    int64_t began_us = clock_monotonic_us(clock);
+    status s = run_handler(self, ret_response);
+
+    learn(self->method, clock_monotonic_us(clock) - began_us);
+    return s;
+}
+
+/* The queue is another thread's now. */
+static void overdue(struct crew_task *task)
+{
+    watch_close(TAG_OWNER(task, struct unary, here));
+}
+
+/* False when it is not for here: then nothing was done. */
+static bool handle_here(struct unary *self)
+{
+    struct crew *crew = self->method->server->crew;
+    bytes response;
+
+    if (atomic_load_explicit(&self->method->typical_us, memory_order_relaxed) >= QUICK_US ||
+        !crew_begin(crew, self->queue, &self->here)) {
+        return false;
+    }
+    status s = run_measured(self, &response);
+    crew_end(crew, self->queue, &self->here);
+    reply(self, s, response);
+    return true;
 }
 
 static void run_task(struct executor_task *task)
@@ -246,18 +315,25 @@ static void run_task(struct executor_task *task)
         reply(self, status_error(self->arena, STATUS_CANCELLED, "the caller is gone"),
               (bytes){ .data = NULL });
     } else {
-        handle(self);
+        bytes response;
+        status s = run_measured(self, &response);
+        reply(self, s, response);
     }
 }
 
-static void watch_close(struct unary *self)
+/* False when too many wait already. */
+static bool submit(struct unary *self)
 {
-    grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
-                   .data.recv_close_on_server.cancelled = &self->was_cancelled };
-
-    (void)atomic_fetch_add(&self->refs, 1);
-    tag_start_batch(self->grpc_call, &op, 1, &self->closed);
+    watch_close(self);
+    gauge_add(GAUGE_worker_queue, 1); /* before it may run, so that it never shows less than 0 */
+    bool is_taken = executor_submit(self->method->server->pool, &self->task);
+    if (!is_taken) {
+        gauge_add(GAUGE_worker_queue, -1);
+    }
+    return is_taken;
 }
+
+/* ---- One from its arrival ---- */
 
 static struct unary *unary_new(const struct slot *slot)
 {
@@ -269,6 +345,8 @@ static struct unary *unary_new(const struct slot *slot)
     self->replied.run = on_replied;
     self->closed.run = on_closed;
     self->task.run = run_task;
+    self->here.overdue = overdue;
+    self->queue = slot->queue;
     self->method = slot->method;
     self->grpc_call = slot->call;
     self->payload = slot->payload;
@@ -281,31 +359,16 @@ static struct unary *unary_new(const struct slot *slot)
     return self;
 }
 
-/* False when too many wait already. */
-static bool submit(struct unary *self)
-{
-    gauge_add(GAUGE_worker_queue, 1); /* before it may run, so that it never shows less than 0 */
-    bool is_taken = executor_submit(self->method->server->pool, &self->task);
-    if (!is_taken) {
-        gauge_add(GAUGE_worker_queue, -1);
-    }
-    return is_taken;
-}
-
 static void unary_arrived(struct slot *slot)
 {
     struct unary *self = unary_new(slot);
-    bool is_worker = self->method->row->thread == HANDLER_WORKER;
     status s = server_admit(self->method, &self->call, &self->span, slot);
 
-    if (is_worker) {
-        watch_close(self);
-    }
     if (!status_is_ok(s)) {
         reply(self, s, (bytes){ .data = NULL });
-    } else if (!is_worker) {
+    } else if (self->method->row->thread == HANDLER_INLINE) {
         handle(self);
-    } else if (!submit(self)) {
+    } else if (!handle_here(self) && !submit(self)) {
         reply(self,
               status_error(self->arena, STATUS_RESOURCE_EXHAUSTED, "too many calls wait already"),
               (bytes){ .data = NULL });
@@ -335,14 +398,17 @@ static void on_arrived(struct tag *tag, bool ok)
 
 void server_post(struct slot *slot)
 {
+    struct server *server = slot->method->server;
+    grpc_completion_queue *queue = server->queues[slot->queue];
+
     slot->arrived.run = on_arrived;
     slot->payload = NULL;
     grpc_metadata_array_init(&slot->metadata);
     tag_release(&slot->arrived);
     if (grpc_server_request_registered_call(
-            slot->method->server->grpc, slot->method->handle, &slot->call, &slot->deadline,
-            &slot->metadata, slot->method->row->events == NULL ? &slot->payload : NULL, slot->queue,
-            slot->queue, &slot->arrived) != GRPC_CALL_OK) {
+            server->grpc, slot->method->handle, &slot->call, &slot->deadline, &slot->metadata,
+            slot->method->row->events == NULL ? &slot->payload : NULL, queue, queue,
+            &slot->arrived) != GRPC_CALL_OK) {
         abort(); /* a bug of ours: gRPC takes every request that is put together as it should be */
     }
 }

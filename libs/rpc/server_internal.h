@@ -5,6 +5,7 @@
 
 #include "libs/obs/metrics.h"
 #include "libs/rpc/accept.h"
+#include "libs/rpc/crew.h"
 #include "libs/rpc/executor.h"
 #include "libs/rpc/health_service.h"
 #include "libs/rpc/method_options.h"
@@ -13,7 +14,6 @@
 #include "libs/rpc/tag.h"
 
 #include <grpc/grpc.h>
-#include <pthread.h>
 #include <stdatomic.h>
 
 /* Posted requests for each method and queue, posted again at arrival (not after the reply, or the
@@ -35,6 +35,7 @@ struct registered {
     const char *full_name; /* "/weft.tenant.v1.TenantService/GetTenant" */
     metric_label label;    /* the same without the first '/' */
     void *handle;          /* gRPC's */
+    atomic_int typical_us; /* how long the handler takes, a moving average */
     struct registered *next;
 };
 
@@ -44,8 +45,8 @@ struct server {
     char *address;
     grpc_server *grpc;
     grpc_completion_queue *queues[MAX_QUEUES];
-    pthread_t threads[MAX_QUEUES];
     size_t n_queues;
+    struct crew *crew;            /* the queues' threads */
     struct executor *pool;        /* unary calls: bounded */
     struct executor *stream_pool; /* WORKER streams: each is queued once at most */
     struct executor *waker;
@@ -65,7 +66,7 @@ struct server {
 struct slot {
     struct tag arrived;
     struct registered *method;
-    grpc_completion_queue *queue;
+    size_t queue; /* of the server's */
     grpc_call *call;
     gpr_timespec deadline;
     grpc_metadata_array metadata;

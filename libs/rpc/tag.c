@@ -17,16 +17,21 @@ void tag_start_batch(grpc_call *call, const grpc_op *ops, size_t n_ops, struct t
     }
 }
 
+bool tag_next(grpc_completion_queue *queue)
+{
+    grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+    if (event.type == GRPC_QUEUE_SHUTDOWN) {
+        return false;
+    }
+    struct tag *tag = event.tag;
+    tsan_acquire(tag);
+    tag->run(tag, event.success != 0);
+    return true;
+}
+
 void tag_loop(grpc_completion_queue *queue)
 {
-    for (;;) {
-        grpc_event event =
-            grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN) {
-            return;
-        }
-        struct tag *tag = event.tag;
-        tsan_acquire(tag);
-        tag->run(tag, event.success != 0);
+    while (tag_next(queue)) {
     }
 }

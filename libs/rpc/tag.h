@@ -27,7 +27,9 @@ void tag_release(struct tag *tag) NONNULL;
 /* Starts a batch; aborts when gRPC says that the batch itself is wrong. */
 void tag_start_batch(grpc_call *call, const grpc_op *ops, size_t n_ops, struct tag *tag) NONNULL;
 
-/* Runs the tags of a queue until it is shut down and empty. */
+/* Waits for a queue's next tag and runs it; false when the queue is shut down and empty. */
+bool tag_next(grpc_completion_queue *queue) NONNULL;
+/* Runs them all until then. */
 void tag_loop(grpc_completion_queue *queue) NONNULL;
 
 #endif

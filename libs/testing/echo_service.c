@@ -20,17 +20,28 @@ static status echo(struct call *call, const Weft__Testing__V1__EchoRequest *requ
     return status_ok();
 }
 
+/* False when its caller is gone before it has slept. */
+static bool slept(struct echo_service *self, const struct call *call, int sleep_ms)
+{
+    bool is_cancelled = false;
+
+    atomic_fetch_add(&self->asleep, 1);
+    for (int ms = 0; ms < sleep_ms && !is_cancelled && !self->is_let_go; ms++) {
+        is_cancelled = call_is_cancelled(call);
+        (void)usleep(1000);
+    }
+    atomic_fetch_sub(&self->asleep, 1);
+    return !is_cancelled;
+}
+
 static status echo_slowly(struct call *call, const Weft__Testing__V1__EchoSlowlyRequest *request,
                           Weft__Testing__V1__EchoSlowlyResponse *response)
 {
     struct echo_service *self = call->service;
 
-    for (int ms = 0; ms < request->sleep_ms; ms++) {
-        if (call_is_cancelled(call)) {
-            atomic_fetch_add(&self->cancelled, 1);
-            return status_error(call->arena, STATUS_CANCELLED, "the caller is gone");
-        }
-        (void)usleep(1000);
+    if (request->sleep_ms > 0 && !slept(self, call, request->sleep_ms)) {
+        atomic_fetch_add(&self->cancelled, 1);
+        return status_error(call->arena, STATUS_CANCELLED, "the caller is gone");
     }
     response->payload = request->payload;
     return status_ok();

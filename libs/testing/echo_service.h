@@ -5,8 +5,12 @@
 
 #include "libs/rpc/service.h"
 
+#include <stdbool.h>
+
 /* What happened there; tests read it. */
 struct echo_service {
+    _Atomic bool is_let_go; /* set by tests: EchoSlowly does not sleep on */
+    _Atomic int asleep;     /* handlers that sleep */
     _Atomic int cancelled; /* handlers that saw their caller go */
     _Atomic int closed;    /* streams that are over */
 };
