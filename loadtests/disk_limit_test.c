@@ -24,7 +24,7 @@ static void a_folder_that_is_not_there_is_said_to_be(void **state)
     double writes = 0;
 
     (void)state;
-    assert_status(disk_limit_run(arena, "/nowhere", 4096, 1, &writes), STATUS_UNAVAILABLE);
+    assert_status(disk_limit_run(arena, "/proc/nowhere", 4096, 1, &writes), STATUS_UNAVAILABLE);
     arena_free(arena);
 }
 

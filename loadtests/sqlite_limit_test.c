@@ -30,7 +30,7 @@ static void a_folder_that_is_not_there_is_said_to_be(void **state)
     struct sqlite_limit *limit = NULL;
 
     (void)state;
-    assert_status(sqlite_limit_new(arena, "/nowhere", &limit), STATUS_UNAVAILABLE);
+    assert_status(sqlite_limit_new(arena, "/proc/nowhere", &limit), STATUS_UNAVAILABLE);
     arena_free(arena);
 }
 

@@ -343,8 +343,10 @@ static void a_program_that_is_missing_is_an_error_at_once(void **state)
     struct fixture *f = *state;
     int wait_status;
 
-    text_add(&f->plan, "{\"name\":\"x\",\"stage\":0,\"uid\":0,\"program\":\"/nowhere\","
-                       "\"folder\":\"/tmp\",\"environment\":{}}");
+    text_add(&f->plan,
+             "{\"name\":\"x\",\"stage\":0,\"uid\":0,\"program\":\"%s/missing\","
+             "\"folder\":\"/tmp\",\"environment\":{}}",
+             f->home);
     run(f);
     assert_int_equal(waitpid(f->pid, &wait_status, 0), f->pid);
     f->pid = 0;

@@ -1,11 +1,11 @@
 #include "libs/audit/relay.h"
 
 #include "libs/audit/outbox.h"
+#include "libs/base/wait.h"
 #include "libs/obs/metrics.h"
 #include "libs/retry/backoff.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -194,18 +194,15 @@ status relay_step(struct relay *self, struct arena *arena, int64_t *ret_wait_ms)
  * held. */
 static void wait_for(struct relay *self, const bool *flag, int64_t timeout_ms)
 {
-    struct timespec until;
-    int code = 0;
+    const struct timespec end = wait_end(timeout_ms);
+    bool goes_on = true;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!*flag && !self->stopping && code != ETIMEDOUT) {
-        code = timeout_ms == RELAY_UNTIL_WOKEN
-                   ? pthread_cond_wait(&self->changed, &self->lock)
-                   : pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    while (!*flag && !self->stopping && goes_on) {
+        if (timeout_ms == RELAY_UNTIL_WOKEN) {
+            pthread_cond_wait(&self->changed, &self->lock);
+        } else {
+            goes_on = wait_until(&self->changed, &self->lock, &end);
+        }
     }
 }
 
@@ -299,16 +296,6 @@ static void wake_after_append(void *data)
 
 /* ---- All of it ---- */
 
-static void init_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct relay *relay_new(const struct relay_options *options)
 {
     assert(options->sink != NULL && options->clock != NULL && options->random != NULL);
@@ -329,7 +316,7 @@ struct relay *relay_new(const struct relay_options *options)
     };
     self->max_batch = RELAY_MAX_BATCH;
     pthread_mutex_init(&self->lock, NULL);
-    init_cond(&self->changed);
+    pthread_cond_init(&self->changed, NULL);
     self->watch = (struct store_watch){ .function = wake_after_commit, .data = self };
     if (self->store != NULL) {
         store_watch_commits(self->store, &self->watch);

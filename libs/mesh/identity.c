@@ -1,6 +1,7 @@
 #include "libs/mesh/identity.h"
 
 #include "libs/base/text.h"
+#include "libs/base/wait.h"
 #include "libs/crypto/pem.h"
 #include "libs/crypto/x509.h"
 #include "spiffe/workload/workload.pb-c.h"
@@ -142,7 +143,6 @@ static void tick(struct keeper_task *task)
 struct identity *identity_new(const struct identity_options *options)
 {
     struct identity *self = calloc(1, sizeof *self);
-    pthread_condattr_t attributes;
 
     if (self == NULL) {
         abort();
@@ -151,10 +151,7 @@ struct identity *identity_new(const struct identity_options *options)
     self->options = *options;
     (void)snprintf(self->why_not, sizeof self->why_not, "the agent has not answered yet");
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self->changed, NULL);
     link_init(&self->link, &(struct link_options){
                                .peer = options->agent,
                                .service = &spiffe_workload_api__descriptor,
@@ -186,17 +183,10 @@ void identity_free(struct identity *self)
 /* Whether there is one within timeout_ms. */
 static bool wait_for_agent(struct identity *self, int64_t timeout_ms)
 {
-    struct timespec until;
-    int late = 0;
+    const struct timespec end = wait_end(timeout_ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&self->lock);
-    while (!self->is_there && late == 0) {
-        late = pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    while (!self->is_there && wait_until(&self->changed, &self->lock, &end)) {
     }
     bool is_there = self->is_there;
     pthread_mutex_unlock(&self->lock);

@@ -1,5 +1,7 @@
 #include "libs/mesh/keeper.h"
 
+#include "libs/base/wait.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,14 +18,9 @@ struct keeper {
 /* The lock is held. */
 static void wait_for_tick(struct keeper *self)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(KEEPER_TICK_MS);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += KEEPER_TICK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!self->poked && !self->stopping &&
-           pthread_cond_timedwait(&self->wake, &self->lock, &until) == 0) {
+    while (!self->poked && !self->stopping && wait_until(&self->wake, &self->lock, &end)) {
     }
     self->poked = false;
 }
@@ -51,16 +48,12 @@ static void *keep(void *data)
 struct keeper *keeper_new(void)
 {
     struct keeper *self = calloc(1, sizeof *self);
-    pthread_condattr_t attributes;
 
     if (self == NULL) {
         abort();
     }
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self->wake, NULL);
     if (pthread_create(&self->thread, NULL, keep, self) != 0) {
         abort();
     }

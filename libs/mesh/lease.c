@@ -1,5 +1,6 @@
 #include "libs/mesh/lease.h"
 
+#include "libs/base/wait.h"
 #include "libs/rpc/message.h"
 
 #include <pthread.h>
@@ -139,16 +140,12 @@ static void tick(struct keeper_task *task)
 struct lease *lease_new(const struct lease_options *options)
 {
     struct lease *self = calloc(1, sizeof *self);
-    pthread_condattr_t monotonic;
 
     if (self == NULL) {
         abort();
     }
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&self->changed, NULL);
     self->task.tick = tick;
     self->options = *options;
     self->start_ms = clock_wall_ms(options->clock);
@@ -189,16 +186,12 @@ void lease_set_state(struct lease *self, Weft__Registry__V1__InstanceState state
 
 bool lease_drain(struct lease *self, int64_t timeout_ms)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(timeout_ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     lease_set_state(self, WEFT__REGISTRY__V1__INSTANCE_STATE__INSTANCE_STATE_DRAINING);
     pthread_mutex_lock(&self->lock);
     /* Without a registry, too: one that is back within this time tells the clients. */
-    while (!self->is_drained && pthread_cond_timedwait(&self->changed, &self->lock, &until) == 0) {
+    while (!self->is_drained && wait_until(&self->changed, &self->lock, &end)) {
     }
     bool is_drained = self->is_drained;
     pthread_mutex_unlock(&self->lock);

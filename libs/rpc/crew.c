@@ -1,5 +1,7 @@
 #include "libs/rpc/crew.h"
 
+#include "libs/base/wait.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 
 enum {
     /* The watching thread's round.  A task that it finds in two rounds is overdue. */
-    ROUND_NS = 1000000,
+    ROUND_MS = 1,
     /* Rounds without a task after which it sleeps: to wake it costs a system call, which a busy
      * server should seldom pay, and a round costs some microseconds, which an idle one should not.
      */
@@ -117,15 +119,9 @@ static bool look_around(struct crew *self)
 /* The lock is held. */
 static void wait_a_round(struct crew *self)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(ROUND_MS);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ROUND_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    (void)wait_until(&self->changed, &self->lock, &end);
 }
 
 static void *watch(void *data)
@@ -202,16 +198,6 @@ static void start(pthread_t *thread, void *(*run)(void *data), void *data)
     }
 }
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct crew *crew_new(void *const *queues, size_t n_queues, crew_next *next)
 {
     struct crew *self = calloc(1, sizeof *self + n_queues * sizeof self->posts[0]);
@@ -222,13 +208,13 @@ struct crew *crew_new(void *const *queues, size_t n_queues, crew_next *next)
     self->next = next;
     self->n_posts = n_queues;
     pthread_mutex_init(&self->lock, NULL);
-    init_condition(&self->changed);
+    pthread_cond_init(&self->changed, NULL);
     for (size_t i = 0; i < n_queues; i++) {
         struct post *post = &self->posts[i];
         post->crew = self;
         post->queue = queues[i];
         pthread_mutex_init(&post->lock, NULL);
-        init_condition(&post->changed);
+        pthread_cond_init(&post->changed, NULL);
         start(&post->threads[0], work, post);
         start(&post->threads[1], work, post);
     }

@@ -1,6 +1,7 @@
 #include "services/audit/audit_engine_internal.h"
 
-#include <errno.h>
+#include "libs/base/wait.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -25,15 +26,9 @@ status audit_engine_step(struct audit_engine *engine, struct arena *arena, int64
 /* The lock is held.  Whatever is appended meanwhile waits for the next round. */
 static void wait_ms(struct audit_chore *chore, int64_t ms)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    while (!chore->engine->stopping &&
-           pthread_cond_timedwait(&chore->wake, &chore->engine->lock, &until) != ETIMEDOUT) {
+    while (!chore->engine->stopping && wait_until(&chore->wake, &chore->engine->lock, &end)) {
     }
 }
 
@@ -80,14 +75,9 @@ static void start(struct audit_engine *engine, struct audit_chore *chore,
                   status (*step)(struct audit_engine *engine, struct arena *arena,
                                  int64_t *ret_wait_ms))
 {
-    pthread_condattr_t monotonic;
-
     chore->engine = engine;
     chore->step = step;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&chore->wake, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&chore->wake, NULL);
     if (pthread_create(&chore->thread, NULL, work, chore) != 0) {
         abort(); /* no memory for a thread, when the service starts */
     }

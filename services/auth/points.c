@@ -1,5 +1,7 @@
 #include "services/auth/points.h"
 
+#include "libs/base/wait.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -28,17 +30,13 @@ struct points {
 struct points *points_new(const struct clock *clock)
 {
     struct points *self = calloc(1, sizeof *self);
-    pthread_condattr_t monotonic;
 
     if (self == NULL) {
         abort();
     }
     self->clock = clock;
     (void)pthread_mutex_init(&self->lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&self->moved, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&self->moved, NULL);
     return self;
 }
 
@@ -253,21 +251,6 @@ static void fence(struct points *self, uint64_t serial, uint64_t revision)
     }
 }
 
-/* Of the clock that the condition waits by. */
-static struct timespec after_ms(int64_t timeout_ms)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
-}
-
 static bool is_caller_gone(const struct points_wait *wait)
 {
     return wait->call != NULL && call_is_cancelled(wait->call);
@@ -278,9 +261,9 @@ static void wait_for_all(struct points *self, const struct points_wait *wait, ui
 {
     for (int64_t left_ms = wait->timeout_ms;
          left_ms > 0 && is_anyone_silent(self, serial, wait->revision) && !is_caller_gone(wait);) {
-        struct timespec until = after_ms(left_ms < LOOK_MS ? left_ms : LOOK_MS);
+        const struct timespec end = wait_end(left_ms < LOOK_MS ? left_ms : LOOK_MS);
         while (is_anyone_silent(self, serial, wait->revision) &&
-               pthread_cond_timedwait(&self->moved, &self->lock, &until) == 0) {
+               wait_until(&self->moved, &self->lock, &end)) {
         }
         left_ms -= LOOK_MS;
     }

@@ -1,5 +1,6 @@
 #include "services/registry/housekeeping.h"
 
+#include "libs/base/wait.h"
 #include "services/registry/registry_store.h"
 
 #include <pthread.h>
@@ -140,15 +141,10 @@ int64_t housekeeping_step(struct housekeeping *housekeeping)
 
 static void sleep_for(struct housekeeping *self, int64_t ms)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&self->lock);
-    while (!self->stops && !self->is_nudged &&
-           pthread_cond_timedwait(&self->nudged, &self->lock, &until) == 0) {
+    while (!self->stops && !self->is_nudged && wait_until(&self->nudged, &self->lock, &end)) {
     }
     self->is_nudged = false;
     (void)pthread_mutex_unlock(&self->lock);
@@ -175,7 +171,6 @@ static void *run(void *data)
 struct housekeeping *housekeeping_new(const struct housekeeping_options *options)
 {
     struct housekeeping *self = calloc(1, sizeof *self);
-    pthread_condattr_t monotonic;
 
     if (self == NULL) {
         abort();
@@ -183,10 +178,7 @@ struct housekeeping *housekeeping_new(const struct housekeeping_options *options
     self->options = *options;
     self->issued_ms = clock_wall_ms(options->clock);
     (void)pthread_mutex_init(&self->lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&self->nudged, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&self->nudged, NULL);
     self->watcher = (struct watcher){ .wake = housekeeping_nudge, .object = self };
     catalogue_watch(options->catalogue, &self->watcher);
     return self;

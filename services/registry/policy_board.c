@@ -1,5 +1,7 @@
 #include "services/registry/policy_board.h"
 
+#include "libs/base/wait.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -21,17 +23,13 @@ struct policy_board {
 struct policy_board *policy_board_new(const struct clock *clock)
 {
     struct policy_board *self = calloc(1, sizeof *self);
-    pthread_condattr_t monotonic;
 
     if (self == NULL) {
         abort();
     }
     self->clock = clock;
     (void)pthread_mutex_init(&self->lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&self->moved, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&self->moved, NULL);
     return self;
 }
 
@@ -190,20 +188,6 @@ static size_t list_points(const struct policy_board *self, struct arena *arena,
     return n;
 }
 
-static struct timespec after_ms(int64_t timeout_ms)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
-}
-
 static struct policy_receipt write_receipt(struct arena *arena, const struct awaited *awaited,
                                            size_t n)
 {
@@ -224,13 +208,12 @@ struct policy_receipt policy_board_wait(struct policy_board *board, struct arena
                                         uint64_t revision, int64_t timeout_ms)
 {
     int64_t started_us = clock_monotonic_us(board->clock);
-    struct timespec until = after_ms(timeout_ms); /* a condition waits by the machine's clock */
+    const struct timespec end = wait_end(timeout_ms);
     struct awaited *awaited;
 
     lock(board);
     size_t n = list_points(board, arena, &awaited);
-    while (look(board, awaited, n, revision) > 0 &&
-           pthread_cond_timedwait(&board->moved, &board->lock, &until) == 0) {
+    while (look(board, awaited, n, revision) > 0 && wait_until(&board->moved, &board->lock, &end)) {
     }
     (void)look(board, awaited, n, revision);
     unlock(board);
