@@ -62,10 +62,13 @@ static inline int32_t api_page_size(int64_t left)
     return left < API_PAGE ? (int32_t)left : API_PAGE;
 }
 
-/* Says that there is more, when there is. */
+/* Says that there is more, or nothing. */
 static inline void api_end_list(struct invocation *invocation, const char *next_page_token)
 {
     output_end(invocation->output);
+    if (output_n_rows(invocation->output) == 0) {
+        output_say(invocation->output, TONE_DIM, "there are none");
+    }
     if (next_page_token[0] != '\0') {
         output_say(invocation->output, TONE_DIM, "there are more: --limit N");
     }

@@ -147,7 +147,8 @@ static status bench(struct invocation *invocation)
 
     TRY(arguments_end(invocation->arguments));
     TRY(home_find(invocation->arena, invocation->root, &home));
-    TRY(make_folder(invocation->arena, home.root, 0700));
+    TRY(advise(invocation, home_claim(invocation->arena, home.root),
+               "set WEFT_HOME to a folder that is empty or not there yet"));
     TRY(home_find(invocation->arena, invocation->root, &home)); /* absolute, now that it is there */
     TRY(lock_file_take(invocation->arena, home_path(invocation->arena, &home, "bench.lock"),
                        &lock));

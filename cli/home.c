@@ -6,6 +6,7 @@
 #include "libs/crypto/sha256.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <jansson.h>
@@ -122,6 +123,42 @@ status make_folder(struct arena *arena, const char *path, unsigned mode)
     return status_ok();
 }
 
+/* What the first of all that makes a home leaves in it at once. */
+static bool is_mark(const char *name)
+{
+    return strcmp(name, "weft.json") == 0 || strcmp(name, "up.lock") == 0 ||
+           strcmp(name, "bench.lock") == 0;
+}
+
+static bool holds_other_things(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    bool is_marked = false;
+    bool is_empty = true;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        bool is_itself = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        is_empty = is_empty && is_itself;
+        is_marked = is_marked || is_mark(entry->d_name);
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return !is_empty && !is_marked;
+}
+
+status home_claim(struct arena *arena, const char *root)
+{
+    if (holds_other_things(root)) {
+        return status_error(arena, STATUS_FAILED_PRECONDITION,
+                            "'%s' holds other things: a mesh needs a folder of its own, which "
+                            "`down --purge` removes",
+                            root);
+    }
+    return make_folder(arena, root, 0700);
+}
+
 static const char *choose_runtime(struct arena *arena, const struct home *home)
 {
     struct sha256 hash = sha256_of(bytes_of(home->root));
@@ -188,7 +225,7 @@ status home_make(struct arena *arena, struct home *home)
 {
     char resolved[PATH_MAX];
 
-    TRY(make_folder(arena, home->root, 0700));
+    TRY(home_claim(arena, home->root));
     if (realpath(home->root, resolved) == NULL) {
         return status_error(arena, STATUS_UNAVAILABLE, "resolve '%s': %s", home->root,
                             strerror(errno));

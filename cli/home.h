@@ -41,8 +41,14 @@ struct home {
  * damaged. */
 status home_find(struct arena *arena, const char *root, struct home *ret) NONNULL;
 
-/* Makes the folders that are missing, chooses ports when there are none or one of them is taken,
- * and remembers all that. */
+/* Makes the folder, or takes an empty one; what is a home already, or began to be one, is good too.
+ *
+ * FAILED_PRECONDITION: it holds other things, as $HOME and /tmp do: it would be closed to others,
+ * and one day removed whole. */
+status home_claim(struct arena *arena, const char *root) NONNULL;
+
+/* Claims it, makes the folders that are missing, chooses ports when there are none or one of them
+ * is taken, and remembers all that. */
 status home_make(struct arena *arena, struct home *home) NONNULL;
 
 /* Removes the state and the runtime folder.  FAILED_PRECONDITION: it is no home of a mesh. */

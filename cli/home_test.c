@@ -152,6 +152,35 @@ static void what_is_no_home_is_not_forgotten(void **state)
     assert_int_equal(access(f->root, F_OK), 0);
 }
 
+static void a_folder_with_other_things_in_it_does_not_become_a_home(void **state)
+{
+    struct fixture *f = *state;
+    struct home home;
+    struct stat info;
+
+    assert_int_equal(mkdir(f->root, 0755), 0);
+    assert_int_equal(mkdir(arena_printf(f->arena, "%s/photos", f->root), 0755), 0);
+    assert_status(home_find(f->arena, f->root, &home), STATUS_OK);
+    assert_status(home_make(f->arena, &home), STATUS_FAILED_PRECONDITION);
+    assert_int_equal(stat(f->root, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0755);
+    assert_false(home.exists);
+}
+
+static void a_folder_that_was_claimed_may_fill(void **state)
+{
+    struct fixture *f = *state;
+    struct home home;
+
+    assert_int_equal(mkdir(f->root, 0755), 0);
+    assert_status(home_claim(f->arena, f->root), STATUS_OK);
+    assert_int_equal(mkdir(arena_printf(f->arena, "%s/bench.lock", f->root), 0700), 0);
+    assert_int_equal(mkdir(arena_printf(f->arena, "%s/bench", f->root), 0700), 0);
+    assert_status(home_find(f->arena, f->root, &home), STATUS_OK);
+    assert_status(home_make(f->arena, &home), STATUS_OK);
+    assert_status(home_claim(f->arena, f->root), STATUS_OK);
+}
+
 static void somebody_elses_link_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -173,6 +202,8 @@ int main(void)
         TEST(a_newer_format_is_refused),
         TEST(a_damaged_state_is_named),
         TEST(what_is_no_home_is_not_forgotten),
+        TEST(a_folder_with_other_things_in_it_does_not_become_a_home),
+        TEST(a_folder_that_was_claimed_may_fill),
         TEST(somebody_elses_link_is_refused),
     };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 static const struct verb *const tables[] = {
 #define X(table) table,
@@ -105,6 +106,9 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
         .errors = stderr,
         .format = format,
         .colour = output_wants_colour(stdout),
+        .colour_errors = output_wants_colour(stderr),
+        .is_terminal = isatty(STDOUT_FILENO),
+        .width = output_width(stdout),
     });
     status s = verb->run(&invocation);
     if (!status_is_ok(s)) {

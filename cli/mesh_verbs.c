@@ -124,7 +124,7 @@ static status start(struct invocation *invocation, struct home *home)
  * we end. */
 static status wait_for_turn(struct invocation *invocation, const struct home *home)
 {
-    TRY(make_folder(invocation->arena, home->root, 0700));
+    TRY(home_claim(invocation->arena, home->root));
     const char *path = home_path(invocation->arena, home, "up.lock");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || flock(fd, LOCK_EX) != 0) {
@@ -142,7 +142,8 @@ static status up(struct invocation *invocation)
 
     TRY(arguments_end(invocation->arguments));
     TRY(find_home(invocation, &home));
-    TRY(advise(invocation, wait_for_turn(invocation, &home), "./weft check"));
+    TRY(advise(invocation, wait_for_turn(invocation, &home),
+               "set WEFT_HOME to a folder that is empty or not there yet"));
     TRY(find_home(invocation, &home)); /* as who was before us left it */
     bool runs = status_is_ok(mesh_status_get(invocation->arena, &home, &mesh));
     if (!runs) {

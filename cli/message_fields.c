@@ -250,6 +250,7 @@ static struct field column_of(struct arena *arena, const ProtobufCMessage *messa
                               const char *column)
 {
     const char *part = column;
+    const char *heading = column;
     const char *dot;
     const void *values;
 
@@ -260,6 +261,8 @@ static struct field column_of(struct arena *arena, const ProtobufCMessage *messa
         if (count_of(message, field, &values) == 0) {
             return field_only(FIELD_TABLE_ONLY, field_text(dot + 1, NULL));
         }
+        /* A plan's name is the plan. */
+        heading = strcmp(dot + 1, "name") == 0 ? field->name : dot + 1;
         message = *(const ProtobufCMessage *const *)values;
         part = dot + 1;
     }
@@ -268,7 +271,7 @@ static struct field column_of(struct arena *arena, const ProtobufCMessage *messa
     assert(field != NULL);
     size_t n = count_of(message, field, &values);
     return field_only(FIELD_TABLE_ONLY,
-                      field_text(part, n > 0 ? shown_field(arena, field, values, n) : NULL));
+                      field_text(heading, n > 0 ? shown_field(arena, field, values, n) : NULL));
 }
 
 void message_row(struct output *output, struct arena *arena, const ProtobufCMessage *message,

@@ -31,7 +31,8 @@ enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_DIM, TONE_STRONG };
 
 enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_REAL, FIELD_BOOL, FIELD_RAW };
 
-enum field_place { FIELD_EVERYWHERE, FIELD_JSON_ONLY, FIELD_TABLE_ONLY };
+/* FIELD_WHERE_ROOM: a table leaves it out in a terminal that is too narrow. */
+enum field_place { FIELD_EVERYWHERE, FIELD_JSON_ONLY, FIELD_TABLE_ONLY, FIELD_WHERE_ROOM };
 
 struct field {
     const char *name; /* the JSON name, and with spaces for its '_' the heading; a constant */
@@ -107,7 +108,10 @@ struct output_options {
     FILE *out;    /* required; borrowed */
     FILE *errors; /* required; borrowed */
     enum output_format format;
-    bool colour; /* as output_wants_colour() says */
+    bool colour; /* as output_wants_colour() says of out, and of errors */
+    bool colour_errors;
+    bool is_terminal; /* out: a line may be written over */
+    size_t width; /* of the terminal, as output_width() says; 0: lines are as long as they are */
 };
 
 /* The caller owns it: output_free(), which prints what is not printed yet. */
@@ -115,8 +119,12 @@ struct output *output_new(const struct output_options *options) NONNULL RETURNS_
 void output_free(struct output *self);
 
 bool output_wants_colour(FILE *stream) NONNULL;
+/* In characters; 0 when it is no terminal. */
+size_t output_width(FILE *stream) NONNULL;
 bool output_is_json(const struct output *self) NONNULL;
 bool output_is_terminal(const struct output *self) NONNULL;
+/* Of all tables until now. */
+size_t output_n_rows(const struct output *self) NONNULL;
 
 /* Fields are copied. */
 void output_row(struct output *self, const struct field *fields, size_t n_fields) NONNULL;

@@ -100,10 +100,12 @@ static void what_others_wrote_cannot_command_the_terminal(void **state)
     struct fixture *f = fixture_new(OUTPUT_TABLE, true);
 
     output_row(f->output, FIELDS(field_text("a", "\x1b[2Jgone\n\xc2\x9b\xff")));
+    output_say(f->output, TONE_PLAIN, "method=%s", "\x1b]0;title\x07");
     output_error(f->output, status_error(f->arena, STATUS_NOT_FOUND, "no '\x1b'"), "look");
     const char *all = finish(f);
     assert_non_null(strstr(all, "?[2Jgone ??\n"));
     assert_non_null(strstr(all, "no '?' (NOT_FOUND)\n  next: look\n"));
+    assert_non_null(strstr(all, "method=?]0;title?"));
     fixture_free(f);
 }
 
