@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char columns[] =
@@ -42,6 +43,43 @@ static status read_file(struct invocation *invocation, const char *path, bytes *
     return s;
 }
 
+/* "15m", "2h", "3d" ago, or RFC 3339 in UTC: "2026-11-21", "2026-11-21T16:00:00Z". */
+static status parse_time(struct invocation *invocation, const char *option,
+                         Google__Protobuf__Timestamp **ret_time)
+{
+    static const struct {
+        char unit;
+        int seconds;
+    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    const char *text = arguments_text(invocation->arguments, option, NULL);
+    Google__Protobuf__Timestamp *time = ARENA_NEW(invocation->arena, Google__Protobuf__Timestamp);
+    struct tm parts = { 0 };
+    char *end = NULL;
+
+    if (text == NULL) {
+        return status_ok();
+    }
+    google__protobuf__timestamp__init(time);
+    *ret_time = time;
+    const char *rest = strptime(text, "%Y-%m-%d", &parts);
+    if (rest != NULL && (*rest == '\0' || ((rest = strptime(rest, "T%H:%M:%SZ", &parts)) != NULL &&
+                                           *rest == '\0'))) {
+        time->seconds = timegm(&parts);
+        return status_ok();
+    }
+    int64_t number = strtoll(text, &end, 10);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        bool is_it = end != text && end[0] == units[i].unit && end[1] == '\0';
+        if (is_it && number >= 0 && number <= 1000000) {
+            time->seconds = clock_wall_ms(&system_clock) / 1000 - number * units[i].seconds;
+            return status_ok();
+        }
+    }
+    return status_error(invocation->arena, STATUS_INVALID_ARGUMENT,
+                        "%s is '%s', not such as 15m, 2h, 3d, 2026-11-21 or 2026-11-21T16:00:00Z",
+                        option, text);
+}
+
 static status list(struct invocation *invocation)
 {
     const Weft__Audit__V1__ListEventsResponse *page;
@@ -55,6 +93,8 @@ static status list(struct invocation *invocation)
     request.actor = message_text(arguments_text(arguments, "--actor", ""));
     request.action = message_text(arguments_text(arguments, "--action", ""));
     request.target = message_text(arguments_text(arguments, "--target", ""));
+    TRY(parse_time(invocation, "--since", &request.start_time));
+    TRY(parse_time(invocation, "--until", &request.end_time));
     TRY(api_begin(invocation, &call));
     do {
         request.page_size = api_page_size(left);
@@ -145,22 +185,28 @@ static status verify(struct invocation *invocation)
 
     TRY(arguments_end(invocation->arguments));
     if (key == NULL) {
-        return advise(invocation,
-                      offline_proof_verify(invocation->arena, folder, invocation->output),
-                      "a proof is a folder of `weft audit get --save`; for a log say its --vkey");
+        status s = offline_proof_verify(invocation->arena, folder, invocation->output);
+        return s.code != STATUS_NOT_FOUND
+                   ? s
+                   : advise(invocation, s,
+                            "./weft audit get EVENT_ID --save FOLDER makes one; for a whole log "
+                            "say its --vkey");
     }
     if (older_file != NULL) {
         TRY(read_file(invocation, older_file, &older));
     }
-    return advise(
-        invocation,
-        offline_log_verify(invocation->arena, folder, bytes_of(key), older, invocation->output),
-        "keep this folder as it is, and compare it with a copy");
+    status s =
+        offline_log_verify(invocation->arena, folder, bytes_of(key), older, invocation->output);
+    return s.code == STATUS_INVALID_ARGUMENT
+               ? advise(invocation, s, "./weft audit vkey shows it, or keys/verifier_key of audit")
+               : advise(invocation, s, "keep this folder as it is, and compare it with a copy");
 }
 
 const struct verb audit_verbs[] = {
-    { "audit", "list", "[--tenant ID] [--actor A] [--action A] [--target T] [--limit N]",
-      "show events, newest first", list },
+    { "audit", "list",
+      "[--tenant ID] [--actor A] [--action A] [--target T] [--since TIME] [--until TIME] "
+      "[--limit N]",
+      "show events, newest first; TIME: 15m, 2h, 3d ago, or 2026-11-21T16:00:00Z", list },
     { "audit", "get", "EVENT_ID [--save FOLDER [--older CHECKPOINT_FILE]]",
       "show one event, and keep what proves it", get },
     { "audit", "verify", "FOLDER [--vkey KEY [--older CHECKPOINT_FILE]]",

@@ -193,13 +193,14 @@ static status who_am_i(struct invocation *invocation)
 }
 
 const struct verb auth_verbs[] = {
-    { "account", "create", "TENANT_ID ACCOUNT_ID [--role ROLE]... [--permission PERMISSION]...",
+    { "account", "create",
+      "TENANT_ID ACCOUNT_ID [--role ROLE]... [--permission PERMISSION]... [--display-name NAME]",
       "add a service account", create_account },
     { "account", "list", "TENANT_ID [--limit N]", "show a tenant's service accounts",
       list_accounts },
     { "account", "delete", "TENANT_ID ACCOUNT_ID", "remove a service account and all its keys",
       delete_account },
-    { "key", "create", "TENANT_ID ACCOUNT_ID [--save NAME] [--days N]",
+    { "key", "create", "TENANT_ID ACCOUNT_ID [--save NAME] [--days N] [--display-name NAME]",
       "make a key; it is shown once, or kept under a name for --as", create_key },
     { "key", "list", "TENANT_ID [--account ACCOUNT_ID] [--limit N]", "show a tenant's keys",
       list_keys },

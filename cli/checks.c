@@ -294,7 +294,7 @@ static struct finding check_services(struct arena *arena, const struct home *hom
         bool healthy = program->health == NULL || strcmp(program->health, "healthy") == 0;
         if (strcmp(program->state, "ready") != 0 || !healthy) {
             return bad(VERDICT_FAIL,
-                       arena_printf(arena, "'%s' is %s", program->name,
+                       arena_printf(arena, "%s: %s", program->name,
                                     healthy ? program->state : program->health),
                        arena_printf(arena, "./weft logs %s", program->name));
         }

@@ -30,7 +30,11 @@ static int by_time(const void *a, const void *b)
 static void print(struct invocation *invocation, struct arena *arena, const char *line)
 {
     if (output_is_json(invocation->output)) {
-        (void)puts(line);
+        if (line[0] == '{') {
+            (void)puts(line);
+        } else { /* the last words of a program that died, which are not its log's */
+            output_row(invocation->output, FIELDS(field_text("msg", line)));
+        }
     } else {
         output_say(invocation->output,
                    strstr(line, "\"level\":\"error\"") != NULL  ? TONE_BAD

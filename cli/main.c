@@ -1,8 +1,9 @@
 /* weft - the command line client: finds the verb, runs it, and says what came of it. */
 
+#include "cli/help.h"
 #include "cli/session.h"
 #include "cli/traces.h"
-#include "cli/verbs.h"
+#include "libs/mesh/mesh.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -11,71 +12,50 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static const struct verb *const tables[] = {
-#define X(table) table,
-    VERB_TABLES(X)
-#undef X
-};
-
-enum { N_TABLES = sizeof tables / sizeof tables[0] };
-
 static bool same(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-static const struct verb *find(const char *first, const char *second)
+static status format_of(struct invocation *invocation, enum output_format *ret)
 {
-    for (size_t i = 0; i < N_TABLES; i++) {
-        for (const struct verb *verb = tables[i]; verb->name != NULL; verb++) {
-            if (verb->area == NULL ? same(first, verb->name)
-                                   : same(first, verb->area) && same(second, verb->name)) {
-                return verb;
-            }
-        }
+    const char *name = arguments_text(invocation->arguments, "-o", "table");
+
+    *ret = same(name, "json") ? OUTPUT_JSON : OUTPUT_TABLE;
+    return same(name, "table") || same(name, "json")
+               ? status_ok()
+               : status_error(invocation->arena, STATUS_INVALID_ARGUMENT,
+                              "-o is '%s', not table or json", name);
+}
+
+/* What to do next when the verb itself does not know: it is the same with all of them. */
+static const char *next_step(const struct invocation *invocation, const struct verb *verb, status s)
+{
+    const char *asked =
+        invocation->session != NULL ? session_last_asked(invocation->session) : NULL;
+
+    switch (s.code) {
+    case STATUS_INVALID_ARGUMENT:
+        return arena_printf(invocation->arena, "weft %s%s%s", invocation->command,
+                            verb->usage[0] != '\0' ? " " : "", verb->usage);
+    case STATUS_UNAVAILABLE:
+    case STATUS_DEADLINE_EXCEEDED:
+        return asked != NULL ? arena_printf(invocation->arena,
+                                            "./weft status shows how '%s' is, ./weft logs %s why",
+                                            asked, asked)
+                             : NULL;
+    case STATUS_UNAUTHENTICATED:
+        return arena_printf(invocation->arena,
+                            "%s; ./weft key create TENANT_ID ACCOUNT_ID "
+                            "makes another, docs/runbooks/lost-keys.md says more",
+                            invocation->as != NULL           ? "that is the key of --as"
+                            : getenv("WEFT_API_KEY") != NULL ? "that is the key in WEFT_API_KEY"
+                                                             : "that is the administrator's key");
+    case STATUS_PERMISSION_DENIED:
+        return "./weft whoami, with the same --as, shows what it may do";
+    default:
+        return NULL;
     }
-    return NULL;
-}
-
-static const char *command_of(struct arena *arena, const struct verb *verb)
-{
-    return arena_printf(arena, "%s%s%s", verb->area != NULL ? verb->area : "",
-                        verb->area != NULL ? " " : "", verb->name);
-}
-
-/* Those of one area, or all. */
-static size_t help(struct arena *arena, FILE *out, const char *area)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < N_TABLES; i++) {
-        for (const struct verb *verb = tables[i]; verb->name != NULL; verb++) {
-            if (area == NULL || same(area, verb->area) || same(area, verb->name)) {
-                (void)fprintf(out, "  weft %s %s\n      %s\n", command_of(arena, verb), verb->usage,
-                              verb->summary);
-                n++;
-            }
-        }
-    }
-    return n;
-}
-
-static int show_help(struct arena *arena, FILE *out, const char *area)
-{
-    (void)fprintf(out, "usage: weft VERB [ARGUMENT]... [-o table|json] [--as NAME]\n\n");
-    if (help(arena, out, area) == 0) {
-        (void)help(arena, out, NULL);
-    }
-    (void)fprintf(out, "  weft test [BAZEL OPTION]...\n      run every test\n");
-    return out == stdout ? EXIT_SUCCESS : EX_USAGE;
-}
-
-static enum output_format format_of(struct arguments *arguments, bool *ret_ok)
-{
-    const char *name = arguments_text(arguments, "-o", "table");
-
-    *ret_ok = same(name, "table") || same(name, "json");
-    return same(name, "json") ? OUTPUT_JSON : OUTPUT_TABLE;
 }
 
 static int code_of(status s)
@@ -91,14 +71,15 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
         .root = getenv("WEFT_HOME"),
         .programs = getenv("WEFT_PROGRAMS"),
     };
-    bool ok = false;
-    enum output_format format = format_of(invocation.arguments, &ok);
+    enum output_format format;
+    status s = format_of(&invocation, &format);
 
-    if (!ok || arguments_flag(invocation.arguments, "--help")) {
-        return show_help(arena, ok ? stdout : stderr, verb->name);
+    if (arguments_flag(invocation.arguments, "--help")) {
+        help_with(arena, verb);
+        return EXIT_SUCCESS;
     }
     invocation.as = arguments_text(invocation.arguments, "--as", NULL);
-    invocation.command = command_of(arena, verb);
+    invocation.command = verb_command(arena, verb);
     invocation.root = invocation.root != NULL ? invocation.root : ".weft";
     invocation.programs = invocation.programs != NULL ? invocation.programs : ".build";
     invocation.output = output_new(&(struct output_options){
@@ -110,12 +91,13 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
         .is_terminal = isatty(STDOUT_FILENO),
         .width = output_width(stdout),
     });
-    status s = verb->run(&invocation);
+    if (status_is_ok(s)) {
+        s = verb->run(&invocation);
+    }
     if (!status_is_ok(s)) {
         output_error(invocation.output, s,
-                     invocation.advice != NULL || s.code != STATUS_INVALID_ARGUMENT
-                         ? invocation.advice
-                         : arena_printf(arena, "weft %s %s", invocation.command, verb->usage));
+                     invocation.advice != NULL ? invocation.advice
+                                               : next_step(&invocation, verb, s));
     }
     if (invocation.session != NULL) {
         session_end_trace(invocation.session);
@@ -126,22 +108,40 @@ static int run(struct arena *arena, const struct verb *verb, int n, char *const 
     return status_is_ok(s) ? invocation.exit_code : code_of(s);
 }
 
+/* `weft -o json status`: what stands before the verb goes behind it. */
+static void put_options_last(int argc, char **argv)
+{
+    for (int n = 0; n < 2 && argc > 3 && (same(argv[1], "-o") || same(argv[1], "--as")); n++) {
+        char *const option[] = { argv[1], argv[2] };
+        memmove(argv + 1, argv + 3, (size_t)(argc - 3) * sizeof *argv);
+        memcpy(argv + argc - 2, option, sizeof option);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct arena *arena = arena_new();
-    const char *first = argc > 1 ? argv[1] : "help";
-    const struct verb *verb = find(first, argc > 2 ? argv[2] : NULL);
     int code;
+
+    put_options_last(argc, argv);
+    const char *first = argc > 1 ? argv[1] : "help";
+    const char *second = argc > 2 ? argv[2] : NULL;
+    const struct verb *verb = verb_find(first, second);
 
     (void)signal(SIGPIPE, SIG_IGN); /* of a peer; when standard output breaks, we end soon anyway */
     if (verb != NULL) {
         int skip = verb->area != NULL ? 3 : 2;
         code = run(arena, verb, argc - skip, argv + skip);
     } else if (same(first, "help") || same(first, "--help") || same(first, "-h")) {
-        code = show_help(arena, stdout, argc > 2 ? argv[2] : NULL);
+        code =
+            second == NULL ? help_all(arena) : help_about(arena, second, argc > 3 ? argv[3] : NULL);
+    } else if (same(second, "--help") || same(second, "-h") || same(second, "help")) {
+        code = help_about(arena, first, NULL);
+    } else if (same(first, "version") || same(first, "--version")) {
+        (void)puts(WEFT_VERSION);
+        code = EXIT_SUCCESS;
     } else {
-        (void)fprintf(stderr, "error: there is no verb '%s'\n", first);
-        code = show_help(arena, stderr, first);
+        code = help_no_such_verb(arena, first, second);
     }
     arena_free(arena);
     return code;

@@ -138,6 +138,17 @@ void mesh_status_probe(struct arena *arena, struct mesh_status *mesh)
     mesh->programs = all;
 }
 
+bool mesh_status_is_healthy(const struct mesh_status *mesh)
+{
+    for (size_t i = 0; i < mesh->n_programs; i++) {
+        const char *health = mesh->programs[i].health;
+        if (health != NULL && strcmp(health, "healthy") != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum tone tone_of(const struct program_status *program)
 {
     if (strcmp(program->state, "ready") != 0) {

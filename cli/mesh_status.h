@@ -45,6 +45,8 @@ status mesh_status_get(struct arena *arena, const struct home *home, struct mesh
     NONNULL;
 /* Asks each that is ready for its health, and the kernel for its memory: some milliseconds more. */
 void mesh_status_probe(struct arena *arena, struct mesh_status *status) NONNULL;
+/* Whether all that were asked say so. */
+bool mesh_status_is_healthy(const struct mesh_status *status) NONNULL;
 
 /* Says it. */
 void mesh_status_show(struct arena *arena, struct output *output, const struct mesh_status *status)

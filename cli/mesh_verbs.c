@@ -173,7 +173,7 @@ static status show_status(struct invocation *invocation)
     TRY(find_home(invocation, &home));
     TRY(not_running(invocation, &home, mesh_status_get(invocation->arena, &home, &mesh)));
     show(invocation, &home, &mesh);
-    invocation->exit_code = mesh.all_ready ? 0 : EXIT_NOT_READY;
+    invocation->exit_code = mesh.all_ready && mesh_status_is_healthy(&mesh) ? 0 : EXIT_NOT_READY;
     return status_ok();
 }
 
@@ -222,7 +222,8 @@ static status restart(struct invocation *invocation)
 
 const struct verb mesh_verbs[] = {
     { NULL, "up", "", "start what does not run, wait until all is ready, and show it", up },
-    { NULL, "status", "", "show how each service is", show_status },
+    { NULL, "status", "", "show how each service is; the exit code is 3 when one is not well",
+      show_status },
     { NULL, "restart", "SERVICE", "end one service gracefully; the supervisor starts it again",
       restart },
     { NULL, "down", "[--purge]", "stop all; --purge forgets all state", down },

@@ -149,6 +149,10 @@ status offline_proof_verify(struct arena *arena, const char *folder, struct outp
 
     TRY(disk_files_init(&files, arena, folder));
     status s = read_verifier(&files.files, arena, &verifier);
+    if (s.code == STATUS_NOT_FOUND) {
+        s = status_error(arena, STATUS_NOT_FOUND, "'%s' is no saved proof: no file 'vkey' is in it",
+                         folder);
+    }
     if (status_is_ok(s)) {
         s = verify_inclusion(&files.files, arena, &verifier, output, &checkpoint);
     }

@@ -4,6 +4,8 @@
 #include "cli/verbs.h"
 #include "libs/peers/registry_peer.h"
 
+#include <string.h>
+
 static status list_instances(struct invocation *invocation)
 {
     const Weft__Registry__V1__ListInstancesResponse *page;
@@ -35,9 +37,12 @@ static void show_client(struct invocation *invocation, const Weft__Registry__V1_
     }
     for (size_t i = 0; i < client->n_subscriptions; i++) {
         const Weft__Registry__V1__XdsSubscription *each = client->subscriptions[i];
+        const char *dot = strrchr(each->type_url, '.');
         output_row(invocation->output,
                    FIELDS(field_text("node_id", client->node_id),
-                          field_text("type", each->type_url),
+                          /* "type.googleapis.com/envoy.config.cluster.v3.Cluster" */
+                          field_shown(dot != NULL ? dot + 1 : each->type_url,
+                                      field_text("type", each->type_url)),
                           field_number("resources", (int64_t)each->n_resource_names),
                           field_text("sent", each->sent_version),
                           field_text("accepted", each->accepted_version),

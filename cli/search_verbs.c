@@ -23,10 +23,15 @@ static status parse_field(struct invocation *invocation, const char *text,
     char *rest = arena_strdup(invocation->arena, text);
     const char *name = strsep(&rest, ":");
     const char *kind = strsep(&rest, ":");
+    char *end = rest;
 
     weft__search__v1__field_schema__init(field);
     field->name = message_text(name);
-    field->weight = rest != NULL ? strtof(rest, NULL) : 0;
+    field->weight = rest != NULL ? strtof(rest, &end) : 0;
+    if (rest != NULL && (end == rest || *end != '\0')) {
+        return status_error(invocation->arena, STATUS_INVALID_ARGUMENT,
+                            "'%s' has the weight '%s', which is no number", text, rest);
+    }
     for (size_t i = 1; kind != NULL && i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strcmp(kind, kinds[i]) == 0) {
             field->kind = (Weft__Search__V1__FieldKind)i;
@@ -196,8 +201,10 @@ static status search(struct invocation *invocation)
 }
 
 const struct verb search_verbs[] = {
-    { NULL, "search", "PROJECT_ID COLLECTION_ID WORD... [--filter FILTER] [--limit N]",
-      "find documents, best first; FILTER: 'section = games and not priority in (required)'",
+    { NULL, "search",
+      "PROJECT_ID COLLECTION_ID [WORD]... [--filter FILTER] [--limit N] [--page-token TOKEN]",
+      "find documents, best first, or all in the order of their ids; FILTER: 'section = games and "
+      "not priority in (required)'",
       search },
     { "collection", "create", "PROJECT_ID COLLECTION_ID --field NAME:KIND[:WEIGHT]...",
       "add a collection", create_collection },

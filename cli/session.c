@@ -26,6 +26,7 @@ struct session {
     struct mesh *mesh; /* NULL in tests; owned */
     struct span span;
     bool traces; /* span has begun and not ended */
+    const char *last_asked;
 };
 
 static char *copy(const char *text)
@@ -170,10 +171,14 @@ static status read_key(struct invocation *invocation, const char *folder, const 
 status session_load_key(struct invocation *invocation, const char *name, const char **ret_key)
 {
     TRY(check_key_name(invocation, name));
+    status s =
+        read_key(invocation, "cli/keys", arena_printf(invocation->arena, "%s.key", name), ret_key);
+    if (s.code == STATUS_NOT_FOUND) {
+        s = status_error(invocation->arena, STATUS_NOT_FOUND, "no key is kept as '%s'", name);
+    }
     return advise(
-        invocation,
-        read_key(invocation, "cli/keys", arena_printf(invocation->arena, "%s.key", name), ret_key),
-        "./weft key create TENANT_ID ACCOUNT_ID --save NAME keeps a key under a name");
+        invocation, s,
+        arena_printf(invocation->arena, "./weft key create TENANT_ID ACCOUNT_ID --save %s", name));
 }
 
 status session_save_key(struct invocation *invocation, const char *name, const char *key)
@@ -250,7 +255,13 @@ status session_open_with_token(struct invocation *invocation)
 
 struct peer *session_peer(struct session *self, const char *service)
 {
+    self->last_asked = service;
     return self->options.find(self->options.data, service);
+}
+
+const char *session_last_asked(const struct session *self)
+{
+    return self->last_asked;
 }
 
 struct call session_call(struct session *self, struct arena *arena, int64_t timeout_ms)

@@ -49,7 +49,10 @@ status session_exchange(struct session *self, struct arena *arena, const char *k
 /* The calls from here on are made with this token; copied. */
 void session_use_token(struct session *self, const char *token) NONNULL;
 
+/* service is a constant. */
 struct peer *session_peer(struct session *self, const char *service) NONNULL RETURNS_NONNULL;
+/* The service that is to blame when a call has no answer; NULL when none was asked. */
+const char *session_last_asked(const struct session *self) NONNULL;
 
 /* A call in the session's name and trace, that has timeout_ms; answers are in arena. */
 struct call session_call(struct session *self, struct arena *arena, int64_t timeout_ms) NONNULL;

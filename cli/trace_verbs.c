@@ -3,8 +3,22 @@
 #include "cli/api.h"
 #include "cli/traces.h"
 #include "cli/verbs.h"
+#include "libs/base/encoding.h"
+#include "libs/base/text.h"
+#include "libs/obs/trace.h"
 
 #include <string.h>
+
+static status check_id(struct invocation *invocation, const char *trace_id)
+{
+    bytes id;
+
+    if (hex_decode(invocation->arena, bytes_of(trace_id), &id) && id.size == TRACE_ID_BYTES) {
+        return status_ok();
+    }
+    return status_error(invocation->arena, STATUS_INVALID_ARGUMENT,
+                        "TRACE_ID is '%s', not 32 hex digits", trace_id);
+}
 
 static status trace(struct invocation *invocation)
 {
@@ -12,6 +26,8 @@ static status trace(struct invocation *invocation)
     struct trace_spans found;
     struct call call;
 
+    TRY(arguments_end(invocation->arguments));
+    TRY(check_id(invocation, trace_id));
     TRY(api_begin_without_token(invocation, &call));
     traces_collect(invocation->session, invocation->arena, trace_id, &found);
     if (found.silent[0] != '\0') {
@@ -21,7 +37,8 @@ static status trace(struct invocation *invocation)
         return advise(invocation,
                       status_error(invocation->arena, STATUS_NOT_FOUND,
                                    "no service remembers a trace '%s'", trace_id),
-                      "each service keeps its last 4096 spans; ./weft logs shows trace ids");
+                      "each service keeps its last 2048 spans until it restarts; ./weft logs and "
+                      "./weft audit list -o json show trace ids");
     }
     trace_tree_show(invocation->output, invocation->arena, found.spans, found.n_spans);
     return status_ok();

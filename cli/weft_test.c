@@ -219,6 +219,21 @@ static void check_finds_a_running_mesh_fit(void **state)
     assert_non_null(strstr(said, "\"check\":\"ports\",\"verdict\":\"ok\""));
 }
 
+static void what_is_no_home_is_not_closed_to_others_nor_purged(void **state)
+{
+    struct fixture *f = *state;
+    struct stat info;
+
+    assert_int_equal(mkdir(f->home, 0755), 0);
+    assert_int_equal(mkdir(arena_printf(f->arena, "%s/photos", f->home), 0755), 0);
+    assert_non_null(strstr(weft(f, "up"), "holds other things"));
+    assert_int_equal(f->code, 1);
+    (void)weft(f, "down --purge");
+    assert_int_equal(access(arena_printf(f->arena, "%s/photos", f->home), F_OK), 0);
+    assert_int_equal(stat(f->home, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0755);
+}
+
 static void down_stops_and_purge_forgets(void **state)
 {
     struct fixture *f = *state;
@@ -251,7 +266,28 @@ static void what_is_no_verb_gets_help(void **state)
 {
     struct fixture *f = *state;
 
-    assert_non_null(strstr(weft(f, "statos"), "there is no verb 'statos'"));
+    const char *said = weft(f, "statos");
+    assert_non_null(strstr(said, "there is no verb 'statos'"));
+    assert_non_null(strstr(said, "did you mean 'weft status'?"));
+    assert_int_equal(f->code, 64);
+    assert_non_null(strstr(weft(f, "tenant crate acme"), "did you mean 'weft tenant create'?"));
+    assert_int_equal(f->code, 64);
+    said = weft(f, "tenant");
+    assert_non_null(strstr(said, "error: 'tenant' what?"));
+    assert_non_null(strstr(said, "weft tenant suspend TENANT_ID"));
+    assert_int_equal(f->code, 64);
+    assert_non_null(strstr(weft(f, "help zzz"), "there is no verb 'zzz'"));
+    assert_int_equal(f->code, 64);
+    assert_null(strstr(weft(f, "tenant list --help"), "account"));
+    assert_int_equal(f->code, 0);
+    assert_non_null(strstr(weft(f, "status -o yaml"), "-o is 'yaml', not table or json"));
+    assert_int_equal(f->code, 64);
+    assert_non_null(strstr(weft(f, "-o json status"), "{\"error\":"));
+    assert_int_equal(f->code, 1);
+    assert_non_null(strstr(weft(f, "-o json -o json"), "there is no verb '-o'"));
+    assert_non_null(strstr(weft(f, "trace 00"), "not 32 hex digits"));
+    assert_int_equal(f->code, 64);
+    assert_non_null(strstr(weft(f, "audit list --since yesterday"), "--since is 'yesterday'"));
     assert_int_equal(f->code, 64);
     assert_non_null(strstr(weft(f, "status --what"), "'--what' is not known here"));
     assert_int_equal(f->code, 64);
@@ -280,6 +316,7 @@ int main(void)
         TEST(only_the_agent_knows_where_the_registry_is),
         TEST(logs_show_what_happened),
         TEST(check_finds_a_running_mesh_fit),
+        TEST(what_is_no_home_is_not_closed_to_others_nor_purged),
         TEST(down_stops_and_purge_forgets),
         TEST(what_never_becomes_ready_is_named),
         TEST(what_is_no_verb_gets_help),

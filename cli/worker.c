@@ -178,8 +178,10 @@ bool worker_progress(struct worker *self, int64_t done, int64_t total, const cha
     int64_t now_us = clock_monotonic_us(&system_clock);
     struct arena *arena = arena_new();
     const Weft__Scheduler__V1__WorkResponse *came = NULL;
+    /* The last one is what the job shows for ever after. */
+    bool is_due = now_us - self->reported_us >= REPORT_MS * INT64_C(1000) || done == total;
 
-    if (now_us - self->reported_us >= REPORT_MS * INT64_C(1000) && status_is_ok(self->broken)) {
+    if (is_due && status_is_ok(self->broken)) {
         self->reported_us = now_us;
         self->broken = send_progress(self, done, total, message);
         status s = status_is_ok(self->broken) ? receive(self, arena, 0, &came) : self->broken;

@@ -46,8 +46,8 @@ struct worker_options {
 /* Until max_jobs have ended, stopping is set, or patience is over. */
 status worker_run(struct call *call, const struct worker_options *options) NONNULL;
 
-/* Called while a job runs: reports when the last report is 200 ms old, and returns false when the
- * job is not ours any more, so that it should be left. */
+/* Called while a job runs: reports when the last report is 200 ms old or all is done, and returns
+ * false when the job is not ours any more, so that it should be left. */
 bool worker_progress(struct worker *self, int64_t done, int64_t total, const char *message) NONNULL;
 
 #endif
