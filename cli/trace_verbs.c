@@ -3,21 +3,20 @@
 #include "cli/api.h"
 #include "cli/traces.h"
 #include "cli/verbs.h"
-#include "libs/base/encoding.h"
 #include "libs/base/text.h"
-#include "libs/obs/trace.h"
+#include "libs/obs/traceparent.h"
 
 #include <string.h>
 
 static status check_id(struct invocation *invocation, const char *trace_id)
 {
-    bytes id;
+    uint8_t id[TRACE_ID_BYTES];
 
-    if (hex_decode(invocation->arena, bytes_of(trace_id), &id) && id.size == TRACE_ID_BYTES) {
+    if (trace_id_parse(bytes_of(trace_id), id)) {
         return status_ok();
     }
     return status_error(invocation->arena, STATUS_INVALID_ARGUMENT,
-                        "TRACE_ID is '%s', not 32 hex digits", trace_id);
+                        "TRACE_ID is '%s', not 32 hex digits in lower case", trace_id);
 }
 
 static status trace(struct invocation *invocation)

@@ -286,6 +286,26 @@ static void stop_worker(struct fixture *f)
 
 /* ---- Tests ---- */
 
+/* A moment after `up` at most, each program's /readyz says that it has all it needs. */
+static void each_program_says_how_it_is(void **state)
+{
+    struct fixture *f = *state;
+    int64_t end_ms = clock_monotonic_ms(&system_clock) + PATIENCE_MS;
+
+    do {
+        (void)weft(f, "status");
+        assert_true(clock_monotonic_ms(&system_clock) < end_ms);
+    } while (f->code != 0);
+    const char *line = weft(f, "status -o json");
+    for (size_t i = 0; i < N_PROGRAMS; i++) {
+        json_t *json = json_loadb(line, strcspn(line, "\n"), 0, NULL);
+        assert_string_equal(text_of(f, json, "health"), "healthy");
+        assert_string_not_equal(text_of(f, json, "http"), "");
+        json_decref(json);
+        line += strcspn(line, "\n") + 1;
+    }
+}
+
 static void the_demo_holds(void **state)
 {
     struct fixture *f = *state;
@@ -331,6 +351,7 @@ static void the_log_is_what_was_signed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_program_says_how_it_is),
         cmocka_unit_test(the_demo_holds),
         cmocka_unit_test(a_job_survives_the_death_of_each_service),
         cmocka_unit_test(the_log_is_what_was_signed),

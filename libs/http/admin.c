@@ -8,6 +8,7 @@
 #include "libs/obs/trace_otlp.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct admin {
     struct readiness *readiness;
@@ -115,21 +116,25 @@ static const struct http_route routes[] = {
 status admin_new(struct arena *arena, const struct admin_options *options, struct admin **ret_admin)
 {
     struct admin *self = calloc(1, sizeof *self);
+    const char *listen = options->listen != NULL ? options->listen : "127.0.0.1:0";
+    const char *colon = strrchr(listen, ':');
+    size_t host_size = colon != NULL ? (size_t)(colon - listen) : strlen(listen);
 
     if (self == NULL) {
         abort(); /* out of memory, when the process starts */
     }
     self->readiness = options->readiness;
     self->tracer = options->tracer;
-    status s = http_server_new(arena,
-                               &(struct http_server_options){
-                                   .address = options->address,
-                                   .port = options->port,
-                                   .routes = routes,
-                                   .n_routes = sizeof routes / sizeof *routes,
-                                   .object = self,
-                               },
-                               &self->server);
+    status s =
+        http_server_new(arena,
+                        &(struct http_server_options){
+                            .address = arena_printf(arena, "%.*s", (int)host_size, listen),
+                            .port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0,
+                            .routes = routes,
+                            .n_routes = sizeof routes / sizeof *routes,
+                            .object = self,
+                        },
+                        &self->server);
     if (!status_is_ok(s)) {
         free(self);
         return s;

@@ -21,8 +21,7 @@
 #include <stdint.h>
 
 struct admin_options {
-    const char *address;         /* NULL means "127.0.0.1" */
-    uint16_t port;               /* 0 means any that is free: admin_port() */
+    const char *listen;          /* NULL means "127.0.0.1:0": any port that is free, admin_port() */
     struct readiness *readiness; /* required; borrowed */
     struct tracer *tracer;       /* required; borrowed */
 };

@@ -172,7 +172,7 @@ static void a_port_that_is_taken_is_said(void **state)
     struct fixture *f = *state;
     struct admin *admin = NULL;
     struct admin_options options = {
-        .port = f->port,
+        .listen = arena_printf(f->arena, "127.0.0.1:%d", f->port),
         .readiness = f->readiness,
         .tracer = f->tracer,
     };

@@ -42,10 +42,11 @@ static void on_closed(struct stream *stream, void *state, status why)
     if (self->options.down != NULL) {
         self->options.down(self->options.state, why);
     }
-    LOG(self->options.log, self->worked ? LEVEL_INFO : LEVEL_DEBUG, NULL, "stream ended",
-        log_text("stream", self->options.name), log_text("code", status_code_name(why.code)),
-        log_text("error", why.message));
     pthread_mutex_lock(&self->lock);
+    /* Not when we wanted it to: an agent's streams end with every client that goes. */
+    LOG(self->options.log, self->worked && !self->stopping ? LEVEL_INFO : LEVEL_DEBUG, NULL,
+        "stream ended", log_text("stream", self->options.name),
+        log_text("code", status_code_name(why.code)), log_text("error", why.message));
     if (self->worked) {
         backoff_reset(&self->backoff);
     }

@@ -33,20 +33,26 @@ static void check_store(struct keeper_task *task)
     arena_free(arena);
 }
 
-struct store *member_store_or_exit(struct mesh *mesh, struct arena *arena, const char *url,
-                                   status (*migrate)(struct store *store, struct arena *arena))
+void member_watch_store(struct mesh *mesh, struct arena *arena, struct store *store)
 {
     struct store_check *check = ARENA_NEW(arena, struct store_check);
-    struct store *store;
 
-    mesh_or_exit(mesh, store_open(arena, url, &store));
-    mesh_or_exit(mesh, migrate(store, arena));
     *check = (struct store_check){
         .task.tick = check_store,
         .store = store,
         .ready = readiness_add(mesh_readiness(mesh), "store", "not asked yet"),
     };
     keeper_add(mesh_keeper(mesh), &check->task);
+}
+
+struct store *member_store_or_exit(struct mesh *mesh, struct arena *arena, const char *url,
+                                   status (*migrate)(struct store *store, struct arena *arena))
+{
+    struct store *store;
+
+    mesh_or_exit(mesh, store_open(arena, url, &store));
+    mesh_or_exit(mesh, migrate(store, arena));
+    member_watch_store(mesh, arena, store);
     return store;
 }
 

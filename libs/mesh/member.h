@@ -33,6 +33,10 @@ struct store *member_store_or_exit(struct mesh *mesh, struct arena *arena, const
                                    status (*migrate)(struct store *store, struct arena *arena))
     NONNULL RETURNS_NONNULL;
 
+/* The same of a store that is open: for the registry, whose certificate needs one before it joins.
+ */
+void member_watch_store(struct mesh *mesh, struct arena *arena, struct store *store) NONNULL;
+
 /* Sends the outbox of store and the spool, in the process' folder "spool", to the audit service,
  * and has the guard's refusals spooled.  store may be NULL.  The caller owns the auditor:
  * auditor_close(), before mesh_free(), and then the arena. */

@@ -146,16 +146,9 @@ static void start_observing(struct mesh *self)
 
 static status start_admin(struct mesh *self, struct arena *arena)
 {
-    const char *colon = strrchr(self->options.http, ':');
-    const char *host = colon == NULL
-                           ? self->options.http
-                           : arena_printf(self->arena, "%.*s", (int)(colon - self->options.http),
-                                          self->options.http);
-
     return admin_new(arena,
                      &(struct admin_options){
-                         .address = host,
-                         .port = colon == NULL ? 0 : (uint16_t)strtoul(colon + 1, NULL, 10),
+                         .listen = self->options.http,
                          .readiness = self->readiness,
                          .tracer = self->tracer,
                      },

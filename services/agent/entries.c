@@ -191,6 +191,18 @@ status entries_set(struct entries *self, bytes encoded)
     return status_ok();
 }
 
+static void tell(struct entries *self, status s)
+{
+    if (self->options.heard != NULL) {
+        self->options.heard(self->options.data, s);
+    }
+}
+
+static void on_down(void *state, status why)
+{
+    tell(state, why);
+}
+
 static status on_message(struct stream *stream, void *state, const ProtobufCMessage *message)
 {
     struct entries *self = state;
@@ -198,6 +210,7 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
     bytes encoded = message_pack(arena, message);
 
     TRY(entries_set(self, encoded));
+    tell(self, status_ok());
     status s = files_replace(self->options.files, arena, KEPT_FILE, encoded);
     if (!status_is_ok(s)) { /* known all the same: only the next start would miss them */
         LOG(self->options.log, LEVEL_WARN, NULL, "entries not kept", log_text("error", s.message));
@@ -255,6 +268,7 @@ struct entries *entries_new(const struct entries_options *options)
                                    .log = options->log,
                                    .first = first_message,
                                    .message = on_message,
+                                   .down = on_down,
                                    .state = self,
                                });
         keeper_add(options->keeper, &self->task);

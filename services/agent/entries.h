@@ -52,6 +52,9 @@ struct entries_options {
     struct files *files;                 /* borrowed: where the last ones are kept */
     const struct process_reader *reader; /* borrowed */
     void (*changed)(void *data);         /* entries or bundle have; may be NULL */
+    /* OK each time the registry sends, why when its stream has ended; may be NULL.  On the stream's
+     * thread. */
+    void (*heard)(void *data, status s);
     void *data;
 };
 

@@ -4,10 +4,12 @@
 #include "envoy/service/discovery/v3/discovery_descriptors.h"
 #include "libs/base/config.h"
 #include "libs/base/files.h"
+#include "libs/http/admin.h"
 #include "libs/mesh/identity.h"
 #include "libs/mesh/mesh.h"
 #include "libs/mesh/notify.h"
 #include "libs/obs/log_grpc.h"
+#include "libs/obs/readiness.h"
 #include "services/agent/ads_proxy.h"
 #include "services/agent/agent_identity.h"
 #include "services/agent/entries.h"
@@ -36,6 +38,7 @@ struct agent {
     struct disk_files state_files;    /* entries, last-good */
     struct agent_identity_options identity;
     const char *registry_address, *bootstrap_address, *trust_bundle, *socket, *notify_socket;
+    const char *http, *log_level;
     const char *svid_file, *bundle_file, *registry_id;
     struct channel *registry;
     struct entries *entries;
@@ -44,6 +47,9 @@ struct agent {
     struct workload_service *_Atomic workloads; /* entries may come before it is there */
     struct ads_proxy *proxy;
     struct server *server;
+    struct readiness *readiness; /* shown, and nothing waits for it: who runs goes on without */
+    struct dependency *certificate_ready, *registry_ready;
+    struct admin *admin;
 };
 
 /* ---- Configuration ---- */
@@ -81,6 +87,8 @@ static void configure(struct agent *self)
     self->bootstrap_address = config_text(config, "WEFT_BOOTSTRAP", NULL);
     self->trust_bundle = config_text(config, "WEFT_TRUST_BUNDLE", NULL);
     self->notify_socket = config_text(config, "NOTIFY_SOCKET", "");
+    self->http = config_text(config, "WEFT_HTTP", "127.0.0.1:0");
+    self->log_level = config_text(config, "WEFT_LOG_LEVEL", "info");
     self->identity = (struct agent_identity_options){
         .files = &self->identity_files.files,
         .clock = &system_clock,
@@ -165,6 +173,14 @@ static void entries_changed(void *data)
     }
 }
 
+static void registry_heard(void *data, status s)
+{
+    struct agent *self = data;
+
+    readiness_set(self->registry_ready, status_is_ok(s),
+                  status_is_ok(s) ? "" : status_code_name(s.code));
+}
+
 static void make_parts(struct agent *self)
 {
     self->registry = channel_new(self->runtime, &(struct channel_options){
@@ -185,6 +201,7 @@ static void make_parts(struct agent *self)
         .files = &self->state_files.files,
         .reader = &proc_reader,
         .changed = entries_changed,
+        .heard = registry_heard,
         .data = self,
     });
     self->workloads = workload_service_new(&(struct workload_service_options){
@@ -205,6 +222,10 @@ static void make_parts(struct agent *self)
 
 static status serve(struct agent *self)
 {
+    TRY(admin_new(self->arena,
+                  &(struct admin_options){
+                      .listen = self->http, .readiness = self->readiness, .tracer = self->tracer },
+                  &self->admin));
     self->server = server_new(&(struct server_options){
         .address = arena_printf(self->arena, "unix:%s", self->socket),
         .attest = true,
@@ -219,6 +240,13 @@ static status serve(struct agent *self)
     TRY(server_start(self->server, self->arena));
     server_set_serving(self->server, true);
     return status_ok();
+}
+
+static void show_certificate(struct agent *self)
+{
+    bool is_good = has_good_identity(self);
+
+    readiness_set(self->certificate_ready, is_good, is_good ? "" : "it has expired");
 }
 
 /* Once a second: renew, keep. */
@@ -243,6 +271,7 @@ static void step(struct agent *self)
     if (!status_is_ok(s)) {
         LOG(self->log, LEVEL_WARN, NULL, "not renewed", log_text("error", s.message));
     }
+    show_certificate(self);
     if (changed) {
         workload_service_changed(self->workloads);
     }
@@ -253,13 +282,16 @@ static void run(struct agent *self, int signals)
 {
     struct pollfd poll_signals = { .fd = signals, .events = POLLIN };
 
+    show_certificate(self);
     notify_send(self->notify_socket,
                 arena_printf(self->arena,
-                             "X_WEFT_ADDRESS=unix:%s\nX_WEFT_SPIFFE_ID=spiffe://%s/agent/%s\n"
+                             "X_WEFT_ADDRESS=unix:%s\nX_WEFT_HTTP=127.0.0.1:%d\n"
+                             "X_WEFT_SPIFFE_ID=spiffe://%s/agent/%s\n"
                              "X_WEFT_VERSION=%s\nREADY=1\nSTATUS=ready\n",
-                             self->socket, self->identity.trust_domain, self->identity.host_id,
-                             WEFT_VERSION));
-    LOG(self->log, LEVEL_INFO, NULL, "listening", log_text("socket", self->socket));
+                             self->socket, admin_port(self->admin), self->identity.trust_domain,
+                             self->identity.host_id, WEFT_VERSION));
+    LOG(self->log, LEVEL_INFO, NULL, "listening", log_text("socket", self->socket),
+        log_int("http_port", admin_port(self->admin)));
     while (poll(&poll_signals, 1, STEP_MS) == 0) {
         step(self);
     }
@@ -282,6 +314,8 @@ static void stop(struct agent *self)
     svids_free(self->svids);
     disk_files_reset(&self->identity_files);
     disk_files_reset(&self->state_files);
+    admin_free(self->admin);
+    readiness_free(self->readiness);
     tracer_free(self->tracer);
     log_grpc_install(NULL);
     log_free(self->log);
@@ -301,18 +335,29 @@ static int catch_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+static void start_log(struct agent *self)
+{
+    enum log_level level = LEVEL_INFO;
+
+    (void)log_level_parse(self->log_level, &level);
+    self->log = log_new(
+        &(struct log_options){ .service = "agent", .clock = &system_clock, .level = level });
+}
+
 int main(void)
 {
     struct agent self = { .arena = arena_new() };
     int signals = catch_signals();
 
     configure(&self);
-    self.log = log_new(
-        &(struct log_options){ .service = "agent", .clock = &system_clock, .level = LEVEL_INFO });
+    start_log(&self);
     log_grpc_install(self.log);
     self.tracer = tracer_new(&(struct tracer_options){
         .service = "agent", .clock = &system_clock, .random = &system_random, .capacity = 512 });
     self.runtime = runtime_start(&(struct runtime_options){ .n_workers = 8 });
+    self.readiness = readiness_new(&(struct readiness_options){ .clock = &system_clock });
+    self.certificate_ready = readiness_add(self.readiness, "certificate", "not looked at yet");
+    self.registry_ready = readiness_add(self.readiness, "registry", "it has not sent entries yet");
     self.keeper = keeper_new();
     status s = disk_files_init(&self.identity_files, self.arena, "svid");
     if (status_is_ok(s)) {

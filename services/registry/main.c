@@ -104,6 +104,7 @@ int main(void)
     or_exit(founding_write_join_token(&founding, arena));
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
+    member_watch_store(mesh, arena, store);
     struct auditor *auditor = member_auditor_or_exit(mesh, arena, store);
     struct entries *entries = entries_new(options.trust_domain);
     struct catalogue *catalogue =
