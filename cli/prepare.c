@@ -203,10 +203,23 @@ static void set_for_agent(json_t *environment, struct arena *arena, const struct
     set(environment, "WEFT_JOIN_TOKEN_FILE", home_path(arena, home, "registry/join_token"));
 }
 
+/* What whoever runs `weft up` may set for all programs, as docs/runbooks say. */
+static void pass_on(json_t *environment)
+{
+    static const char *const names[] = { "WEFT_LOG_LEVEL", "WEFT_STALE_READS",
+                                         "WEFT_BOOTSTRAP_AGAIN", "WEFT_AUDIT_REBUILD_INDEX" };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL) {
+            set(environment, names[i], value);
+        }
+    }
+}
+
 static json_t *environment_of(struct arena *arena, const struct home *home,
                               const struct program_entry *program)
 {
-    const char *level = getenv("WEFT_LOG_LEVEL");
     json_t *environment = json_object();
 
     set(environment, "PATH", "/usr/bin:/bin");
@@ -217,9 +230,7 @@ static json_t *environment_of(struct arena *arena, const struct home *home,
     set(environment, "WEFT_LISTEN", "127.0.0.1:0");
     set(environment, "WEFT_HTTP", "127.0.0.1:0");
     set(environment, "WEFT_TRUST_DOMAIN", PROGRAMS_TRUST_DOMAIN);
-    if (level != NULL) {
-        set(environment, "WEFT_LOG_LEVEL", level);
-    }
+    pass_on(environment);
     if (program->database) {
         set(environment, "WEFT_DATABASE", arena_printf(arena, "sqlite:%s.db", program->name));
     }

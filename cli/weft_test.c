@@ -199,6 +199,20 @@ static void only_the_agent_knows_where_the_registry_is(void **state)
     }
 }
 
+static void what_a_runbook_sets_gets_to_the_programs(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)shell(f, "WEFT_BOOTSTRAP_AGAIN=1 WEFT_SECRET=x cli/weft up");
+    const char *seen = shell(f, arena_printf(f->arena, "cat %s/auth/seen", f->home));
+    assert_non_null(strstr(seen, "WEFT_BOOTSTRAP_AGAIN=1"));
+    assert_null(strstr(seen, "WEFT_SECRET"));
+    (void)weft(f, "down");
+    (void)weft(f, "up");
+    seen = shell(f, arena_printf(f->arena, "cat %s/auth/seen", f->home));
+    assert_null(strstr(seen, "WEFT_BOOTSTRAP_AGAIN"));
+}
+
 static void logs_show_what_happened(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +328,7 @@ int main(void)
         TEST(each_service_has_its_folder_and_its_user),
         TEST(the_registry_is_told_who_is_whom),
         TEST(only_the_agent_knows_where_the_registry_is),
+        TEST(what_a_runbook_sets_gets_to_the_programs),
         TEST(logs_show_what_happened),
         TEST(check_finds_a_running_mesh_fit),
         TEST(what_is_no_home_is_not_closed_to_others_nor_purged),
