@@ -21,35 +21,55 @@ missing_packages() {
         <(printf '%s\n' "$@" | sort -u)
 }
 
-# as_root COMMAND...: as it is for root, by sudo for others.
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        echo "weft: this must run as root, and there is no sudo here: $*" >&2
-        return 1
-    fi
+# show_progress LOG: puts what apt says into LOG, and every few seconds shows the line it is at.
+show_progress() {
+    local line said=$SECONDS
+    while read -r line; do
+        printf '%s\n' "$line" >>"$1"
+        if [[ $line =~ ^(Get:|Unpacking|Setting up|Waiting for) && $((SECONDS - said)) -ge 3 ]]; then
+            said=$SECONDS
+            echo "weft: $line" >&2
+        fi
+    done
 }
 
-apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+# apt_get LOG ARGUMENT...: as it is for root, by sudo for others; waits for an apt that runs already.
+apt_get() {
+    local log=$1 sudo=()
+    shift
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -y -q \
+        -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@" \
+        </dev/null 2>&1 | show_progress "$log"
 }
 
-# install_packages NAME...: installs those that are missing, and says which.
+# install_packages LOG NAME...: installs those that are missing, says which, and how far it is.
 install_packages() {
-    local missing
-    mapfile -t missing < <(missing_packages "$@")
+    local log=$1 missing
+    mapfile -t missing < <(missing_packages "${@:2}")
     [ "${#missing[@]}" -gt 0 ] || return 0
     if ! command -v apt-get >/dev/null; then
         echo "weft: not a Debian; please install what these packages hold: ${missing[*]}" >&2
         return 1
     fi
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        echo "weft: packages are missing, you are not root, and there is no sudo; as root, please run:" >&2
+        echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+        return 1
+    fi
     echo "weft: installing ${missing[*]}" >&2
-    # Lists may be absent (a fresh image) or so old that a package has gone from the mirror.
-    apt_install "${missing[@]}" >&2 || {
-        as_root apt-get update -q >&2
-        apt_install "${missing[@]}" >&2
+    mkdir -p "$(dirname "$log")"
+    : >"$log"
+    # Lists may be absent (a fresh image) or so old that a package has gone from the mirror.  An
+    # update may fail for a list that has none of these.
+    apt_get "$log" install --no-install-recommends "${missing[@]}" || {
+        : >"$log"
+        echo "weft: reading the lists of packages anew" >&2
+        apt_get "$log" update || true
+        apt_get "$log" install --no-install-recommends "${missing[@]}"
+    } || {
+        grep '^[EW]: ' "$log" >&2 || tail -n 20 "$log" >&2
+        echo "weft: the packages could not be installed; all that apt said is in $log" >&2
+        return 1
     }
 }

@@ -1,6 +1,5 @@
-#!/bin/sh
-# tidy_one.sh GENERATED FILE: analyses FILE, and prints "<exit code> FILE"; findings go to standard error.
-findings=$(clang-tidy --quiet "$2" -- -std=c17 -D_GNU_SOURCE -I. -isystem "$1" 2>&1)
-outcome=$?
-[ "$outcome" -eq 0 ] || printf '%s\n' "$findings" >&2
-echo "$outcome $2"
+#!/bin/bash
+# tidy_one.sh GENERATED FOLDER FILE: analyses FILE, puts what there is to say into a file of FOLDER, and
+# prints "<exit code> FILE".
+clang-tidy --quiet "$3" -- -std=c17 -D_GNU_SOURCE -I. -isystem "$1" >"$2/${3//\//:}" 2>&1
+echo "$? $3"
