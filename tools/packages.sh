@@ -45,16 +45,17 @@ apt_get() {
 
 # install_packages LOG NAME...: installs those that are missing, says which, and how far it is.
 install_packages() {
-    local log=$1 missing
+    local log=$1 missing by_hand
     mapfile -t missing < <(missing_packages "${@:2}")
     [ "${#missing[@]}" -gt 0 ] || return 0
+    by_hand="apt-get update; apt-get install --no-install-recommends ${missing[*]}"
     if ! command -v apt-get >/dev/null; then
         echo "weft: not a Debian; please install what these packages hold: ${missing[*]}" >&2
         return 1
     fi
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-        echo "weft: packages are missing, you are not root, and there is no sudo; as root, please run:" >&2
-        echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+        echo "weft: packages are missing, you are not root, and there is no sudo" >&2
+        echo "  next: as root, $by_hand" >&2
         return 1
     fi
     echo "weft: installing ${missing[*]}" >&2
@@ -69,7 +70,8 @@ install_packages() {
         apt_get "$log" install --no-install-recommends "${missing[@]}"
     } || {
         grep '^[EW]: ' "$log" >&2 || tail -n 20 "$log" >&2
-        echo "weft: the packages could not be installed; all that apt said is in $log" >&2
+        echo "weft: they could not be installed; all that apt said is in $log" >&2
+        echo "  next: as root, $by_hand" >&2
         return 1
     }
 }

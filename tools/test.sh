@@ -11,7 +11,7 @@
 set -u -o pipefail
 root=$(realpath "$(dirname "$0")/..")
 cd "$root" || exit 1
-. tools/home.sh
+. tools/environment.sh
 export WEFT_TEST_DATA=${WEFT_TEST_DATA:-$(realpath -m ../shared/data)} # libs/testing/test_data.h
 
 output=$(mktemp)
