@@ -90,7 +90,7 @@ struct lane {
  * its way, and nothing else may begin. */
 enum job_phase {
     PHASE_WAITING,  /* in its lane */
-    PHASE_STARTING, /* matched; the token is asked for, then the start written */
+    PHASE_STARTING, /* matched; its token is asked for and its start written */
     PHASE_RUNNING,  /* its worker has it, or will as soon as the stream has room */
     PHASE_ENDING,   /* its worker has said how it ended, or was lost */
 };
@@ -105,6 +105,9 @@ struct job {
     struct job *previous_of_worker;
     struct job *next_of_worker;
     bool is_cancelled; /* in the store, while a write was on its way */
+    bool is_new;       /* the engine's: matched while its enqueue was on its way, and not told */
+    bool awaits_token; /* the engine's: asked for, and the answer is not here */
+    bool lacks_token;  /* the engine's: the answer was no, while its start was on its way */
     const char *tenant_id;
     const char *job_id;
     const char *project_id;
@@ -242,6 +245,12 @@ bool dispatcher_can_serve(const struct worker *worker, const struct lane *lane) 
 /* The next job of lane that somebody can do now, with its worker, STARTING; NULL when there is
  * none.  Call it until then, after each offer. */
 struct job *dispatcher_match_lane(struct dispatcher *self, struct lane *lane) NONNULL;
+
+/* A job that is not ready in the store yet, but about to be: its match, if it would have one at
+ * once; NULL when others are before it or nobody has credit.  One that does not become ready after
+ * all is forgotten like any other. */
+struct job *dispatcher_match_new(struct dispatcher *self, struct lane *lane,
+                                 const struct job_record *record) NONNULL;
 
 /* The next job for worker; NULL when there is none.  Call it until then, after each credit. */
 struct job *dispatcher_match_worker(struct dispatcher *self, struct worker *worker) NONNULL;

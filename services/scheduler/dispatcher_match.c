@@ -176,6 +176,19 @@ struct job *dispatcher_match_lane(struct dispatcher *self, struct lane *lane)
     return match(self, lane, seat);
 }
 
+struct job *dispatcher_match_new(struct dispatcher *self, struct lane *lane,
+                                 const struct job_record *record)
+{
+    bool is_first = lane->jobs.n_nodes == 0 && lane->horizon_ms == LANE_IS_WHOLE;
+    bool has_seat = lane->line.first != NULL || lane->pool->line.first != NULL;
+
+    if (!is_first || !has_seat) {
+        return NULL;
+    }
+    dispatcher_offer(self, lane, record);
+    return dispatcher_match_lane(self, lane);
+}
+
 struct job *dispatcher_match_worker(struct dispatcher *self, struct worker *worker)
 {
     for (size_t i = 0; worker->credit > 0 && i < worker->n_seats; i++) {

@@ -160,6 +160,7 @@ static void deliver(struct engine *self, struct job *job)
     counter_add(COUNTER_jobs_started, 1);
     histogram_record(HISTOGRAM_job_pickup, (engine_wall_ms(self) - ready_ms) * 1000);
     job->phase = PHASE_RUNNING;
+    job->is_new = false;
     (void)map_put(&self->running, job->job_id, job);
     watches_wake(self, job->tenant_id, job->job_id);
     if (job->token != NULL) {
@@ -183,10 +184,25 @@ void attempt_give_back(struct engine *self, struct job *job)
     change_submit(change);
 }
 
+void attempt_go_on(struct engine *self, struct job *job)
+{
+    if (job->is_cancelled) {
+        return_credit(self, job);
+    } else if (job->worker == NULL || job->lacks_token) {
+        attempt_give_back(self, job);
+    } else if (!job->awaits_token) {
+        deliver(self, job);
+    }
+}
+
 static void started(struct engine *self, struct change *change)
 {
     struct job *job = change->job;
 
+    if (change->result.code == STATUS_ABORTED && job->is_new) { /* it was not enqueued, or later */
+        leave_to_store(self, job);
+        return;
+    }
     if (change->result.code == STATUS_ABORTED) { /* cancelled, or its deadline has passed */
         return_credit(self, job);
         return;
@@ -196,13 +212,7 @@ static void started(struct engine *self, struct change *change)
         return;
     }
     job->attempt++;
-    if (job->is_cancelled) {
-        return_credit(self, job);
-    } else if (job->worker == NULL) {
-        attempt_give_back(self, job);
-    } else {
-        deliver(self, job);
-    }
+    attempt_go_on(self, job);
 }
 
 void attempt_start(struct engine *self, struct job *job)
@@ -232,6 +242,24 @@ static void begin(struct engine *self, struct job *job)
     } else {
         attempt_start(self, job);
     }
+}
+
+struct job *attempt_prepare(struct engine *self, const struct job_record *record)
+{
+    struct lane *lane = dispatcher_lane(self->dispatcher, record->tenant_id, record->capability);
+    bool is_overdue = record->deadline_ms != 0 && record->deadline_ms <= engine_wall_ms(self);
+    struct job *job = NULL;
+
+    if (lane != NULL && record->state == JOB_READY && !is_overdue) {
+        job = dispatcher_match_new(self->dispatcher, lane, record);
+    }
+    if (job != NULL) {
+        job->is_new = true;
+        if (self->options.issuer != NULL) {
+            errand_token(self, job);
+        }
+    }
+    return job;
 }
 
 void attempts_match_lane(struct engine *self, struct lane *lane)
@@ -279,7 +307,6 @@ static void count(const struct change *change)
 static void ended(struct engine *self, struct change *change)
 {
     struct job *job = change->job;
-    struct lane *lane = job->lane;
 
     if (!status_is_ok(change->result) && change->result.code != STATUS_ABORTED) {
         resume(self, change);
@@ -297,9 +324,12 @@ static void ended(struct engine *self, struct change *change)
         }
         watches_wake(self, job->tenant_id, job->job_id);
     }
-    attempt_forget(self, job);
     if (change->to == JOB_READY) {
-        dispatcher_suspect(self->dispatcher, lane);
+        leave_to_store(self, job);
+    } else if (job->is_new) {
+        return_credit(self, job); /* its worker has never heard of it */
+    } else {
+        attempt_forget(self, job);
     }
 }
 

@@ -9,6 +9,13 @@
 
 enum { TRIES = 5 }; /* of a change that somebody else's change keeps getting in the way of */
 
+/* What became ready may have been started since. */
+static bool has_become(const struct job_record *job, const struct job_record *row)
+{
+    return (row->attempt == job->attempt && row->state == job->state) ||
+           (row->attempt > job->attempt && job->state == JOB_READY);
+}
+
 status write_settle(struct engine *self, struct arena *arena, status s,
                     const struct job_record *job)
 {
@@ -18,7 +25,7 @@ status write_settle(struct engine *self, struct arena *arena, status s,
         return s;
     }
     status read = job_store_get(self->options.store, arena, job->tenant_id, job->job_id, &row);
-    if (status_is_ok(read) && row.attempt == job->attempt && row.state == job->state) {
+    if (status_is_ok(read) && has_become(job, &row)) {
         return status_ok();
     }
     if (!status_is_ok(read) && read.code != STATUS_NOT_FOUND) {

@@ -15,7 +15,8 @@ struct batch {
     struct arena *arena;
     struct job_record *jobs;
     size_t n_jobs;
-    bool *is_known; /* an earlier call's job, by its key */
+    bool *is_known;     /* an earlier call's job, by its key */
+    struct job **begun; /* by attempt_prepare(); NULL: to be offered when it is durable */
 };
 
 static void fill_in(const struct batch *batch, struct job_record *job)
@@ -129,6 +130,36 @@ static const struct job_record *first_new(const struct batch *batch)
     return &batch->jobs[i];
 }
 
+/* Jobs that somebody waits for begin at once: their tokens are asked for while the disk works, and
+ * their starts follow their enqueues into the store, where one sync does for both.  It is the store
+ * that sees to the order, and nobody is told of a start before it is durable: if the enqueue fails,
+ * so does the start, which finds no row. */
+static status insert_and_start(const struct batch *batch, const struct store_write *write)
+{
+    struct engine *self = batch->engine;
+    struct store_waiter waiter;
+
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < batch->n_jobs; i++) {
+        batch->begun[i] = attempt_prepare(self, &batch->jobs[i]);
+    }
+    store_commit_begin(self->options.store, batch->arena, write, &waiter);
+    for (size_t i = 0; i < batch->n_jobs; i++) {
+        if (batch->begun[i] != NULL) {
+            attempt_start(self, batch->begun[i]);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return store_commit_end(&waiter);
+}
+
+/* Some were known, so that the first write has failed, and what was begun with it. */
+static status insert(const struct batch *batch, const struct store_write *write)
+{
+    memset(batch->begun, 0, batch->n_jobs * sizeof *batch->begun);
+    return store_commit(batch->engine->options.store, batch->arena, write);
+}
+
 static status commit(const struct batch *batch, const struct store_write *with)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -142,9 +173,8 @@ static status commit(const struct batch *batch, const struct store_write *with)
             return status_ok();
         }
         write_add_all(write, with);
-        status s = write_settle(batch->engine, batch->arena,
-                                store_commit(batch->engine->options.store, batch->arena, write),
-                                first_new(batch));
+        status s = i == 0 ? insert_and_start(batch, write) : insert(batch, write);
+        s = write_settle(batch->engine, batch->arena, s, first_new(batch));
         if (s.code != STATUS_ALREADY_EXISTS) {
             return s;
         }
@@ -170,7 +200,7 @@ static void offer(const struct batch *batch, bool was_committed)
             self->next_due_ms =
                 job->run_at_ms < self->next_due_ms ? job->run_at_ms : self->next_due_ms;
             engine_kick(self);
-        } else {
+        } else if (batch->begun[i] == NULL) {
             engine_offer(self, job);
         }
     }
@@ -187,6 +217,7 @@ status engine_enqueue(struct engine *self, struct arena *arena, struct job_recor
         .jobs = jobs,
         .n_jobs = n_jobs,
         .is_known = ARENA_NEW_ARRAY(arena, bool, n_jobs),
+        .begun = ARENA_NEW_ARRAY(arena, struct job *, n_jobs),
     };
 
     if (n_jobs == 0) {

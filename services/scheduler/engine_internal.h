@@ -142,8 +142,15 @@ bool changes_finish(struct engine *self) NONNULL;
 void attempts_match_lane(struct engine *self, struct lane *lane) NONNULL;
 void attempts_match_worker(struct engine *self, struct worker *worker) NONNULL;
 
-/* Goes on with a job that is STARTING and has its token, or needs none. */
+/* A job whose enqueue is about to be handed to the store: matched, if it can be, and its token
+ * asked for, while the disk works.  NULL: it waits for its turn.  attempt_start() comes next, as
+ * soon as the store has the enqueue. */
+struct job *attempt_prepare(struct engine *self, const struct job_record *record) NONNULL;
+
+/* Goes on with a job that is STARTING and has its token, needs none, or was prepared. */
 void attempt_start(struct engine *self, struct job *job) NONNULL;
+/* The store has a STARTING job RUNNING, or its token has come since. */
+void attempt_go_on(struct engine *self, struct job *job) NONNULL;
 /* It has been refused its token for good, or for now. */
 void attempt_refuse(struct engine *self, struct job *job, status why) NONNULL;
 
@@ -199,7 +206,7 @@ struct errand *errand_take(struct errand_queue *queue) NONNULL;
 
 void errand_load(struct engine *self, struct lane *lane, size_t limit) NONNULL;
 void errand_promote(struct engine *self) NONNULL;
-void errand_token(struct engine *self, const struct job *job) NONNULL;
+void errand_token(struct engine *self, struct job *job) NONNULL;
 /* Finds out whether a change whose commit was cut off has happened. */
 void errand_reconcile(struct engine *self, struct change *change) NONNULL;
 void errand_overdue(struct engine *self) NONNULL;

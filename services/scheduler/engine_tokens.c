@@ -1,9 +1,18 @@
-/* Tokens: the first before a job starts, the next while it runs. */
+/* Tokens: the first before a job starts, or while its start is written; the next while it runs. */
 
 #include "services/scheduler/engine_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static void set_token(struct job *job, const char *token)
+{
+    free(job->token);
+    job->token = strdup(token);
+    if (job->token == NULL) {
+        abort();
+    }
+}
 
 /* A job that starts is given its token, or is told why not. */
 static void give_first_token(struct engine *self, struct job *job, status s, const char *token)
@@ -12,22 +21,28 @@ static void give_first_token(struct engine *self, struct job *job, status s, con
         attempt_refuse(self, job, s);
         return;
     }
-    job->token = strdup(token);
-    if (job->token == NULL) {
-        abort();
-    }
+    set_token(job, token);
     attempt_start(self, job);
+}
+
+/* Its start is on its way, or durable.  Without a token it goes back, uncounted, and begins anew as
+ * one that waits does; then the answer decides what becomes of it. */
+static void give_token_to_new(struct engine *self, struct job *job, status s, const char *token)
+{
+    job->lacks_token = !status_is_ok(s);
+    if (status_is_ok(s)) {
+        set_token(job, token);
+    }
+    if (job->attempt > 0) {
+        attempt_go_on(self, job);
+    }
 }
 
 /* A job that runs is given its next one; or fails, when its principal may no more. */
 static void give_next_token(struct engine *self, struct job *job, status s, const char *token)
 {
     if (status_is_ok(s)) {
-        free(job->token);
-        job->token = strdup(token);
-        if (job->token == NULL) {
-            abort();
-        }
+        set_token(job, token);
         job->token_due_ms = engine_now_ms(self) + self->options.lease_ms * 2 / 3;
         if (job->worker != NULL) {
             worker_tell(job->worker->owner, NOTICE_TOKEN, job, status_ok());
@@ -52,9 +67,17 @@ static void give_token(struct engine *self, const struct token_request *request,
 {
     struct job *job = dispatcher_find(self->dispatcher, request->tenant_id, request->job_id);
 
-    if (job != NULL && job->phase == PHASE_STARTING && job->attempt + 1 == request->attempt) {
+    if (job == NULL || !job->awaits_token) {
+        return; /* it has come to an end meanwhile */
+    }
+    if (job->phase == PHASE_STARTING && job->is_new) {
+        job->awaits_token = false;
+        give_token_to_new(self, job, answer->result, answer->token);
+    } else if (job->phase == PHASE_STARTING && job->attempt + 1 == request->attempt) {
+        job->awaits_token = false;
         give_first_token(self, job, answer->result, answer->token);
-    } else if (job != NULL && job->phase == PHASE_RUNNING && job->attempt == request->attempt) {
+    } else if (job->phase == PHASE_RUNNING && job->attempt == request->attempt) {
+        job->awaits_token = false;
         give_next_token(self, job, answer->result, answer->token);
     }
 }
@@ -85,10 +108,11 @@ static void get_tokens(struct engine *self, struct errand *first)
     }
 }
 
-void errand_token(struct engine *self, const struct job *job)
+void errand_token(struct engine *self, struct job *job)
 {
     struct errand *errand = errand_new(get_tokens);
 
+    job->awaits_token = true;
     errand->token = (struct token_request){
         .tenant_id = arena_strdup(errand->arena, job->tenant_id),
         .principal = arena_strdup(errand->arena, job->principal),
