@@ -47,7 +47,8 @@ static status stepped_commit(struct store *store, struct arena *arena,
 {
     struct stepped_store *self = (struct stepped_store *)store;
 
-    if (!self->hold) {
+    if (!self->hold || self->pass > 0) {
+        self->pass -= self->hold;
         done(data, perform(self, arena, write));
         return status_ok();
     }

@@ -133,6 +133,35 @@ static void a_job_goes_to_the_worker_that_waits_longest(void **state)
     dispatcher_free(d);
 }
 
+static struct job *match_new(struct dispatcher *d, const char *id)
+{
+    const struct job_record job = record("acme", id, 5, 0);
+
+    return dispatcher_match_new(d, dispatcher_lane(d, "acme", "ingest.apt"), &job);
+}
+
+static void a_new_job_is_matched_at_once_only_when_nobody_waits(void **state)
+{
+    struct dispatcher *d = dispatcher_new(&(struct dispatcher_options){ 0 });
+    struct lane *lane = dispatcher_lane(d, "acme", "ingest.apt");
+    struct worker *worker = add_worker(d, "");
+
+    (void)state;
+    assert_null(match_new(d, "no credit"));
+    assert_null(dispatcher_find(d, "acme", "no credit"));
+    dispatcher_credit(worker, 2);
+    struct job *job = match_new(d, "a");
+    assert_non_null(job);
+    assert_int_equal(job->phase, PHASE_STARTING);
+    assert_ptr_equal(job->worker, worker);
+    assert_int_equal(worker->credit, 1);
+    dispatcher_suspect(d, lane);
+    assert_null(match_new(d, "there may be others in the store"));
+    dispatcher_forget(d, job);
+    remove_worker(d, worker);
+    dispatcher_free(d);
+}
+
 static void a_tenants_own_worker_gets_its_jobs_alone(void **state)
 {
     struct dispatcher *d = dispatcher_new(&(struct dispatcher_options){ 0 });
@@ -493,6 +522,7 @@ int main(void)
         cmocka_unit_test(urgent_jobs_go_first_until_others_have_waited_long_enough),
         cmocka_unit_test(equal_jobs_go_in_the_order_they_came),
         cmocka_unit_test(a_job_goes_to_the_worker_that_waits_longest),
+        cmocka_unit_test(a_new_job_is_matched_at_once_only_when_nobody_waits),
         cmocka_unit_test(a_tenants_own_worker_gets_its_jobs_alone),
         cmocka_unit_test(a_noisy_neighbour_gets_no_more_than_its_share),
         cmocka_unit_test(a_tenant_of_weight_three_gets_three_turns_for_one),

@@ -247,10 +247,9 @@ static void begin(struct engine *self, struct job *job)
 struct job *attempt_prepare(struct engine *self, const struct job_record *record)
 {
     struct lane *lane = dispatcher_lane(self->dispatcher, record->tenant_id, record->capability);
-    bool is_overdue = record->deadline_ms != 0 && record->deadline_ms <= engine_wall_ms(self);
     struct job *job = NULL;
 
-    if (lane != NULL && record->state == JOB_READY && !is_overdue) {
+    if (lane != NULL && record->state == JOB_READY) {
         job = dispatcher_match_new(self->dispatcher, lane, record);
     }
     if (job != NULL) {

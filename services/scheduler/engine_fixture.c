@@ -23,6 +23,9 @@ static void issue(struct token_issuer *issuer, struct arena *arena,
     struct test_issuer *self = (struct test_issuer *)issuer;
 
     self->n_calls++;
+    if (self->meanwhile != NULL) {
+        self->meanwhile(self->data);
+    }
     for (size_t i = 0; i < n; i++) {
         ret_answers[i] = answer(self, arena, requests[i]);
     }
@@ -102,6 +105,13 @@ int tear_down(void **state)
     store_close(f->real);
     arena_free(f->arena);
     return 0;
+}
+
+void with_issuer(struct fixture *f)
+{
+    stop_engine(f);
+    start_engine(f, &f->issuer.issuer);
+    f->worker = add_worker(f, "w1", "");
 }
 
 /* The process dies: what was not in the store is gone. */

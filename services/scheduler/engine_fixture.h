@@ -18,7 +18,8 @@ struct test_issuer {
     enum status_code code;
     int n_issued;
     int n_calls;
-    struct token_request last;
+    void (*meanwhile)(void *data); /* while it is asked; NULL: nothing */
+    void *data;
 };
 
 /* An engine with a worker that may do ingest.apt for all tenants. */
@@ -41,6 +42,8 @@ int tear_down(void **state) NONNULL;
 /* issuer may be NULL. */
 void start_engine(struct fixture *f, struct token_issuer *issuer) NONNULL_ARGS(1);
 void stop_engine(struct fixture *f) NONNULL;
+/* Instead of the engine and the worker that set_up() makes, which have no issuer. */
+void with_issuer(struct fixture *f) NONNULL;
 /* The process dies: what was not in the store is gone.  A new one has no workers yet. */
 void crash(struct fixture *f) NONNULL;
 

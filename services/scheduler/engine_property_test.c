@@ -38,6 +38,7 @@ struct sim_worker {
 };
 
 struct simulation {
+    struct token_issuer issuer; /* begins with it: see issue() */
     uint64_t seed;
     struct arena *arena; /* of one step */
     struct store *real;
@@ -84,12 +85,39 @@ static struct known_job *find(struct simulation *sim, const char *job_id)
 
 /* ---- The engine's lives ---- */
 
+static enum status_code draw_token_code(struct simulation *sim)
+{
+    if (sim->is_over || draw(sim, 4) != 0) {
+        return STATUS_OK;
+    }
+    return draw(sim, 8) == 0 ? STATUS_PERMISSION_DENIED : STATUS_UNAVAILABLE;
+}
+
+static void issue(struct token_issuer *issuer, struct arena *arena,
+                  const struct token_request *const *requests, size_t n,
+                  struct token_answer *ret_answers)
+{
+    struct simulation *sim = (struct simulation *)issuer;
+
+    (void)requests;
+    for (size_t i = 0; i < n; i++) {
+        enum status_code code = draw_token_code(sim);
+        ret_answers[i] = code == STATUS_OK
+                             ? (struct token_answer){ .result = status_ok(), .token = "token" }
+                             : (struct token_answer){ .result = status_error(arena, code, "no") };
+    }
+}
+
+static const struct token_issuer_ops issuer_ops = { .issue = issue };
+
 static void start_engine(struct simulation *sim)
 {
+    sim->issuer.ops = &issuer_ops;
     sim->engine = engine_new(&(struct engine_options){
         .store = &sim->store.store,
         .clock = &sim->clock.clock,
         .random = &sim->random.source,
+        .issuer = &sim->issuer,
         .memory = { .window = 8, .max_jobs = 20 }, /* small, so that lanes are loaded often */
     });
     assert_status(engine_recover(sim->engine, sim->arena), STATUS_OK);
@@ -284,7 +312,12 @@ static void enqueue(struct simulation *sim)
         jobs[0].capability = "a";
         jobs[0].idempotency_key = arena_printf(sim->arena, "k%d", (int)draw(sim, 50));
     }
+    /* What begins with the enqueue may come to the disk later; a key may need a second write. */
+    sim->store.hold = jobs[0].idempotency_key[0] == '\0' && draw(sim, 2) == 0;
+    sim->store.pass = 1;
     status s = engine_enqueue(sim->engine, sim->arena, jobs, n, NULL);
+    sim->store.hold = false;
+    sim->store.pass = 0;
     for (size_t i = 0; i < n; i++) {
         /* One that was cut off may be there or not: it is expected, and lost only if it is there.
          */

@@ -25,6 +25,20 @@ struct fixture {
     char ids[RACERS][32];
 };
 
+static void issue(struct token_issuer *issuer, struct arena *arena,
+                  const struct token_request *const *requests, size_t n,
+                  struct token_answer *ret_answers)
+{
+    (void)issuer;
+    for (size_t i = 0; i < n; i++) {
+        ret_answers[i] = (struct token_answer){ .result = status_ok(),
+                                                .token = arena_strdup(arena, requests[i]->job_id) };
+    }
+}
+
+static const struct token_issuer_ops issuer_ops = { .issue = issue };
+static struct token_issuer issuer = { .ops = &issuer_ops };
+
 static int set_up(void **state)
 {
     static struct fixture f;
@@ -37,6 +51,7 @@ static int set_up(void **state)
     f.engine = engine_new(&(struct engine_options){ .store = f.store,
                                                     .clock = &system_clock,
                                                     .random = &system_random,
+                                                    .issuer = &issuer,
                                                     .backoff_ms = 1,
                                                     .max_backoff_ms = 5 });
     assert_status(engine_recover(f.engine, f.arena), STATUS_OK);
@@ -150,6 +165,7 @@ static void do_job(struct engine_worker *worker, const struct notice *notice, in
 {
     const struct attempt attempt = { notice->job_id, notice->attempt };
 
+    assert_string_equal(notice->text, notice->job_id); /* its token */
     if (n % 7 == 0) {
         engine_worker_fail(worker, attempt,
                            &(struct attempt_failure){ STATUS_INTERNAL, "unlucky", false });

@@ -167,13 +167,6 @@ static void a_draining_engine_gives_no_more_and_loses_nothing(void **state)
 
 /* ---- Tokens ---- */
 
-static void with_issuer(struct fixture *f)
-{
-    stop_engine(f);
-    start_engine(f, &f->issuer.issuer);
-    f->worker = add_worker(f, "w1", "");
-}
-
 static void a_job_comes_with_a_token_that_is_renewed(void **state)
 {
     struct fixture *f = *state;
@@ -216,9 +209,9 @@ static void an_issuer_that_is_away_puts_jobs_off(void **state)
     struct fixture *f = *state;
 
     with_issuer(f);
-    engine_worker_credit(f->worker, 1);
     f->issuer.code = STATUS_UNAVAILABLE;
     const char *id = enqueue(f, a_job());
+    engine_worker_credit(f->worker, 1);
     expect_silence(f, f->worker);
     assert_int_equal(get(f, id).state, JOB_SCHEDULED);
     assert_int_equal(get(f, id).failures, 0);
