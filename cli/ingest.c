@@ -13,6 +13,7 @@ enum {
     DEFAULT_UNDER_WAY = 8,
     DEFAULT_PATIENCE_MS = 60 * 1000,
     ANSWER_TIMEOUT_MS = 30 * 1000,
+    PROGRESS_MS = 1000, /* without an answer: whoever watches may have a lease to keep */
     END_TIMEOUT_MS = 1000,
 };
 
@@ -63,6 +64,15 @@ static status send_batch(struct run *self)
     return s;
 }
 
+static status tell_progress(const struct run *self)
+{
+    bool goes_on = self->options.progress == NULL ||
+                   self->options.progress(self->options.data, self->result.n_done);
+
+    return goes_on ? status_ok()
+                   : status_error(self->call->arena, STATUS_CANCELLED, "it was withdrawn");
+}
+
 static status count_answer(struct run *self,
                            const Weft__Search__V1__UpsertDocumentsResponse *answer)
 {
@@ -77,10 +87,21 @@ static status count_answer(struct run *self,
     }
     self->result.n_done += answer->n_results;
     self->last_answer_us = clock_monotonic_us(&system_clock);
-    bool goes_on = self->options.progress == NULL ||
-                   self->options.progress(self->options.data, self->result.n_done);
-    return goes_on ? status_ok()
-                   : status_error(self->call->arena, STATUS_CANCELLED, "it was withdrawn");
+    return tell_progress(self);
+}
+
+/* DEADLINE_EXCEEDED: none came for too long. */
+static status wait_for_answer(struct run *self, struct arena *arena,
+                              const ProtobufCMessage **ret_message)
+{
+    status s = pipe_receive(self->pipe, arena, PROGRESS_MS, ret_message);
+
+    for (int i = 1; s.code == STATUS_DEADLINE_EXCEEDED && i < ANSWER_TIMEOUT_MS / PROGRESS_MS;
+         i++) {
+        TRY(tell_progress(self));
+        s = pipe_receive(self->pipe, arena, PROGRESS_MS, ret_message);
+    }
+    return s;
 }
 
 static status receive_answer(struct run *self)
@@ -88,7 +109,7 @@ static status receive_answer(struct run *self)
     struct arena *arena = arena_new();
     const ProtobufCMessage *message = NULL;
 
-    status s = pipe_receive(self->pipe, arena, ANSWER_TIMEOUT_MS, &message);
+    status s = wait_for_answer(self, arena, &message);
     if (!status_is_ok(s)) {
         s = status_error(self->call->arena, s.code, "%s", s.message);
     } else if (message == NULL) {
@@ -172,6 +193,7 @@ status ingest(struct call *call, const struct ingest_options *options, struct in
             backoff_reset(&backoff);
         }
         self.result.n_restarts++;
-        wait_ms(backoff_next_ms(&backoff));
+        wait_ms(backoff_next_ms(&backoff)); /* at most a second */
+        TRY(tell_progress(&self));
     }
 }

@@ -29,7 +29,7 @@ struct ingest_options {
     size_t n_records;
     /* Makes record n as a document, in arena. */
     Weft__Search__V1__Document *(*record)(void *data, struct arena *arena, size_t n);
-    /* After each answer; false stops with CANCELLED.  May be NULL. */
+    /* After each answer, and each second without one; false stops with CANCELLED.  May be NULL. */
     bool (*progress)(void *data, size_t n_done);
     void *data;          /* of both */
     size_t batch;        /* documents in a request; 0 means 500 */
@@ -43,7 +43,8 @@ struct ingest_result {
     size_t n_restarts; /* of the stream */
 };
 
-/* The call gives token, trace and deadline.  *ret is filled in also when it fails. */
+/* The call gives token, trace and deadline; progress() may put a newer token there, which the next
+ * stream is opened with.  *ret is filled in also when it fails. */
 status ingest(struct call *call, const struct ingest_options *options, struct ingest_result *ret)
     NONNULL;
 

@@ -12,8 +12,10 @@ struct fixture {
     struct fake_search search;
     struct call call;
     struct ingest_options options;
-    size_t stop_at; /* progress says no from here on; 0: never */
-    size_t n_seen;  /* by progress */
+    size_t stop_at;    /* progress says no from here on; 0: never */
+    size_t n_seen;     /* by progress */
+    bool says_no;      /* progress says no */
+    const char *newer; /* token, from the first answer on; NULL: none */
 };
 
 static Weft__Search__V1__Document *record(void *data, struct arena *arena, size_t n)
@@ -30,9 +32,12 @@ static bool progress(void *data, size_t n_done)
 {
     struct fixture *f = data;
 
-    assert_true(n_done > f->n_seen);
+    assert_true(n_done >= f->n_seen);
     f->n_seen = n_done;
-    return f->stop_at == 0 || n_done < f->stop_at;
+    if (f->newer != NULL) {
+        f->call.token = f->newer;
+    }
+    return !f->says_no && (f->stop_at == 0 || n_done < f->stop_at);
 }
 
 static int set_up(void **state)
@@ -107,6 +112,32 @@ static void a_broken_stream_goes_on_from_what_was_answered(void **state)
     assert_true(atomic_load(&f->search.n_documents) >= 1005);
 }
 
+static void a_stream_that_is_opened_again_comes_with_the_newest_token(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_result result;
+
+    f->search.break_after = 7;
+    f->search.n_breaks = 1;
+    f->search.break_with = STATUS_UNAVAILABLE;
+    f->call.token = "first";
+    f->newer = "newer";
+    assert_status(ingest(&f->call, &f->options, &result), STATUS_OK);
+    assert_int_equal(result.n_restarts, 1);
+    assert_string_equal(f->search.token, "newer");
+}
+
+static void who_watches_is_asked_while_search_is_away(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_result result;
+
+    f->search.is_away = true;
+    f->says_no = true;
+    assert_status(ingest(&f->call, &f->options, &result), STATUS_CANCELLED);
+    assert_int_equal(result.n_done, 0);
+}
+
 static void what_will_not_get_better_ends_it(void **state)
 {
     struct fixture *f = *state;
@@ -159,6 +190,8 @@ int main(void)
         TEST(every_record_is_answered),
         TEST(nothing_is_sent_when_there_is_nothing),
         TEST(a_broken_stream_goes_on_from_what_was_answered),
+        TEST(a_stream_that_is_opened_again_comes_with_the_newest_token),
+        TEST(who_watches_is_asked_while_search_is_away),
         TEST(what_will_not_get_better_ends_it),
         TEST(patience_ends),
         TEST(documents_that_are_refused_are_counted),

@@ -23,6 +23,8 @@ struct worker {
     struct call *call;
     struct pipe *pipe;
     const Weft__Scheduler__V1__Assignment *job; /* the one at hand; NULL for none */
+    struct arena *renewed;                      /* holds token, when it is not the job's first */
+    const char *token;
     int64_t reported_us;
     int64_t sent_us; /* when something was last sent */
     bool reached;    /* the scheduler, by this stream: it answered, or it takes heartbeats */
@@ -170,7 +172,16 @@ static void take_note(struct worker *self, const Weft__Scheduler__V1__WorkRespon
     } else if (message->kind_case == WEFT__SCHEDULER__V1__WORK_RESPONSE__KIND_WITHDRAWAL &&
                is_of_job(self, message->withdrawal->job_id, message->withdrawal->attempt)) {
         self->withdrawn = true;
+    } else if (message->kind_case == WEFT__SCHEDULER__V1__WORK_RESPONSE__KIND_RENEWAL &&
+               is_of_job(self, message->renewal->job_id, message->renewal->attempt)) {
+        arena_reset(self->renewed);
+        self->token = arena_strdup(self->renewed, message->renewal->token);
     }
+}
+
+const char *worker_token(const struct worker *self)
+{
+    return self->token;
 }
 
 bool worker_progress(struct worker *self, int64_t done, int64_t total, const char *message)
@@ -225,6 +236,8 @@ static status do_job(struct worker *self, const Weft__Scheduler__V1__Assignment 
     const char *result = "";
 
     self->job = job;
+    self->renewed = arena_new();
+    self->token = job->token;
     self->withdrawn = false;
     self->reported_us = 0;
     self->broken = status_ok();
@@ -243,6 +256,7 @@ static status do_job(struct worker *self, const Weft__Scheduler__V1__Assignment 
     }
     self->job = NULL;
     self->n_jobs++;
+    arena_free(self->renewed);
     arena_free(arena);
     return sent;
 }

@@ -1,7 +1,7 @@
 /* worker - takes jobs of one capability from the scheduler, one at a time.
  *
  *     Hello, credit 1 ->            <- assignment
- *     progress, progress ... ->     <- withdrawal, perhaps
+ *     progress, progress ... ->     <- renewal, each 20 s; withdrawal, perhaps
  *     completion or failure ->      <- result: durable, or refused
  *     credit 1 ->
  *
@@ -49,5 +49,9 @@ status worker_run(struct call *call, const struct worker_options *options) NONNU
 /* Called while a job runs: reports when the last report is 200 ms old or all is done, and returns
  * false when the job is not ours any more, so that it should be left. */
 bool worker_progress(struct worker *self, int64_t done, int64_t total, const char *message) NONNULL;
+
+/* The token for calls in the name of who enqueued the job at hand: the newest, since each ends with
+ * the lease.  Borrowed until the next worker_progress(), so ask again after it. */
+const char *worker_token(const struct worker *self) NONNULL RETURNS_NONNULL;
 
 #endif

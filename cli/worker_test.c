@@ -15,6 +15,7 @@ struct fixture {
     int n_run;
     enum status_code fail_with; /* of each job; STATUS_OK succeeds */
     bool works_until_told;      /* reports until the worker says that the job is not ours */
+    bool works_until_renewed;   /* or until it has another token */
     _Atomic bool stopping;
 };
 
@@ -26,11 +27,19 @@ static status run(void *data, struct worker *worker, struct arena *arena,
 
     f->n_run++;
     assert_string_equal(job->token, "token");
+    assert_string_equal(worker_token(worker), "token"); /* not one of the job before */
     assert_int_equal(job->payload.len, 7);
     bool ours = worker_progress(worker, 1, 2, "half");
     while (f->works_until_told && ours) {
         (void)nanosleep(&pause, NULL);
         ours = worker_progress(worker, 1, 2, "half");
+    }
+    while (f->works_until_renewed && strcmp(worker_token(worker), "token") == 0) {
+        (void)nanosleep(&pause, NULL);
+        assert_true(worker_progress(worker, 1, 2, "half"));
+    }
+    if (f->works_until_renewed) {
+        assert_string_equal(worker_token(worker), "newer");
     }
     (void)worker_progress(worker, 2, 2, "all");
     if (f->fail_with != STATUS_OK) {
@@ -138,6 +147,17 @@ static void a_withdrawn_job_is_left_and_not_reported(void **state)
     assert_int_equal(atomic_load(&f->scheduler.n_failed), 0);
 }
 
+static void each_job_is_given_the_newest_token_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+
+    f->scheduler.renew = true;
+    f->works_until_renewed = true;
+    assert_status(worker_run(&f->call, &f->options), STATUS_OK);
+    assert_int_equal(f->n_run, 3);
+    assert_int_equal(atomic_load(&f->scheduler.n_completed), 3);
+}
+
 static void a_worker_that_stops_takes_no_job(void **state)
 {
     struct fixture *f = *state;
@@ -168,6 +188,7 @@ int main(void)
         TEST(a_stream_that_breaks_is_opened_again),
         TEST(who_is_not_wanted_does_not_come_again),
         TEST(a_withdrawn_job_is_left_and_not_reported),
+        TEST(each_job_is_given_the_newest_token_of_its_own),
         TEST(a_worker_that_stops_takes_no_job),
         TEST(patience_with_a_scheduler_that_is_away_ends),
     };

@@ -19,6 +19,7 @@ struct apt_worker {
     struct invocation *invocation;
     struct apt_reader *records;
     struct worker *worker; /* while a job runs */
+    struct call *call;     /* the same: in which it publishes */
     size_t n_records;      /* of the job at hand */
     uint8_t trace_id[TRACE_ID_BYTES];
 };
@@ -42,10 +43,11 @@ static Weft__Search__V1__Document *record(void *data, struct arena *arena, size_
 static bool progress(void *data, size_t n_done)
 {
     const struct apt_worker *self = data;
+    bool is_ours = worker_progress(self->worker, (int64_t)n_done, (int64_t)self->n_records,
+                                   "packages published");
 
-    return worker_progress(self->worker, (int64_t)n_done, (int64_t)self->n_records,
-                           "packages published") &&
-           !atomic_load(&stopping);
+    self->call->token = worker_token(self->worker);
+    return is_ours && !atomic_load(&stopping);
 }
 
 /* In the name of who enqueued the job, and on the trace it was enqueued in. */
@@ -60,7 +62,8 @@ static status publish(struct apt_worker *self, struct arena *arena,
     struct span span = span_start(session_tracer(session), is_traced ? &parent : NULL,
                                   SPAN_INTERNAL, "job " PACKAGE_CAPABILITY);
 
-    call.token = job->token;
+    self->call = &call;
+    call.token = worker_token(self->worker);
     call.deadline_us = INT64_MAX;
     call.span = &span;
     status s = ingest(&call,

@@ -100,6 +100,35 @@ static status withdraw(struct stream *stream, char *job_id, int32_t attempt)
     return stream_send(stream, &response.base);
 }
 
+static status renew(struct stream *stream, char *job_id, int32_t attempt, const char *token)
+{
+    Weft__Scheduler__V1__Renewal renewal;
+    work_response response;
+
+    weft__scheduler__v1__work_response__init(&response);
+    weft__scheduler__v1__renewal__init(&renewal);
+    renewal.job_id = job_id;
+    renewal.attempt = attempt;
+    renewal.token = message_text(token);
+    response.kind_case = WEFT__SCHEDULER__V1__WORK_RESPONSE__KIND_RENEWAL;
+    response.renewal = &renewal;
+    return stream_send(stream, &response.base);
+}
+
+static status take_progress(struct stream *stream, struct fake_scheduler *self,
+                            const Weft__Scheduler__V1__ProgressReport *report)
+{
+    atomic_fetch_add(&self->n_progress, 1);
+    if (atomic_load(&self->withdraw)) {
+        return withdraw(stream, report->job_id, report->attempt);
+    }
+    if (atomic_load(&self->renew)) {
+        TRY(renew(stream, report->job_id, report->attempt + 1, "another's"));
+        return renew(stream, report->job_id, report->attempt, "newer");
+    }
+    return status_ok();
+}
+
 static status answer_report(struct stream *stream, char *job_id, int32_t attempt)
 {
     Weft__Scheduler__V1__ReportResult result;
@@ -135,10 +164,7 @@ static status work_message(struct stream *stream, void *state, const work_reques
     case WEFT__SCHEDULER__V1__WORK_REQUEST__KIND_CREDIT:
         return take_credit(stream, self);
     case WEFT__SCHEDULER__V1__WORK_REQUEST__KIND_PROGRESS:
-        atomic_fetch_add(&self->n_progress, 1);
-        return atomic_load(&self->withdraw)
-                   ? withdraw(stream, request->progress->job_id, request->progress->attempt)
-                   : status_ok();
+        return take_progress(stream, self, request->progress);
     case WEFT__SCHEDULER__V1__WORK_REQUEST__KIND_COMPLETION:
         atomic_fetch_add(&self->n_completed, 1);
         return answer_report(stream, request->completion->job_id, request->completion->attempt);

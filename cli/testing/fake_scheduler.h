@@ -23,6 +23,7 @@ struct fake_scheduler {
     _Atomic int break_streams; /* so many streams end with UNAVAILABLE at the first credit */
     _Atomic bool refuse;       /* PERMISSION_DENIED for every stream */
     _Atomic bool withdraw;     /* a job is withdrawn as soon as it reports progress */
+    _Atomic bool renew; /* then it gets "newer", after a token for an attempt that is not its own */
     /* And read these: */
     _Atomic int n_streams;
     _Atomic int n_assigned;

@@ -47,6 +47,7 @@ static status upsert_open(struct stream *stream, void *service, void **ret_state
         abort();
     }
     self->search = search;
+    (void)snprintf(search->token, sizeof search->token, "%s", stream_call(stream)->token);
     atomic_fetch_add(&self->search->n_streams, 1);
     *ret_state = self;
     return status_ok();

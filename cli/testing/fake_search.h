@@ -29,6 +29,7 @@ struct fake_search {
     /* And read these: */
     _Atomic size_t n_documents; /* that were answered with OK, over all streams */
     _Atomic size_t n_streams;
+    char token[16]; /* that the last stream came with; read it when nothing is under way */
 };
 
 /* Listens in folder, a temp_folder(). */
