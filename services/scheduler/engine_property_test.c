@@ -291,6 +291,7 @@ static void enqueue(struct simulation *sim)
     const char *tenant = tenants[draw(sim, 2)];
     size_t n = 1 + draw(sim, 3);
     struct job_record jobs[3];
+    bool has_key = n == 1 && draw(sim, 2) == 0;
 
     for (size_t i = 0; i < n; i++) {
         jobs[i] = (struct job_record){
@@ -308,12 +309,12 @@ static void enqueue(struct simulation *sim)
             jobs[i].run_at_ms = sim->clock.wall_ms + (int64_t)draw(sim, 20000);
         }
     }
-    if (n == 1 && draw(sim, 2) == 0) {
+    if (has_key) {
         jobs[0].capability = "a";
         jobs[0].idempotency_key = arena_printf(sim->arena, "k%d", (int)draw(sim, 50));
     }
     /* What begins with the enqueue may come to the disk later; a key may need a second write. */
-    sim->store.hold = jobs[0].idempotency_key[0] == '\0' && draw(sim, 2) == 0;
+    sim->store.hold = !has_key && draw(sim, 2) == 0;
     sim->store.pass = 1;
     status s = engine_enqueue(sim->engine, sim->arena, jobs, n, NULL);
     sim->store.hold = false;
