@@ -53,7 +53,11 @@ struct mesh {
     struct named_channel channels[MAX_PEERS];
     size_t n_channels;
     int stop_pipe[2];
-    _Atomic bool is_up; /* serving, and not draining */
+    _Atomic bool is_up;      /* serving, and not draining */
+    pthread_mutex_t telling; /* over the next two; one tells at a time, so the last word is new */
+    const char *where;       /* lines for the supervisor; "" until we listen */
+    bool is_told;            /* the last word was heard */
+    struct keeper_task teller;
     void (*listening)(void *data, const char *address, const char *http);
     void *listening_data;
     void (*draining)(void *data);
@@ -79,21 +83,48 @@ struct mesh_options mesh_options_read(struct config *config, const char *service
 
 /* ---- Ready or not ---- */
 
+/* telling is held. */
+static void tell_supervisor(struct mesh *self, bool ready)
+{
+    struct arena *arena = arena_new();
+    const char *state =
+        ready ? "READY=1\nSTATUS=ready\n" : "STATUS=waiting for what it depends on\n";
+
+    self->is_told =
+        notify_send(self->options.notify_socket, arena_printf(arena, "%s%s", self->where, state));
+    arena_free(arena);
+}
+
+static bool is_ready(struct mesh *self)
+{
+    return atomic_load(&self->is_up) && readiness_is_ready(self->readiness);
+}
+
 static void tell_state(struct mesh *self)
 {
-    bool up = atomic_load(&self->is_up);
-    bool ready = up && readiness_is_ready(self->readiness);
-
+    pthread_mutex_lock(&self->telling);
+    bool ready = is_ready(self);
     if (self->server != NULL) {
         server_set_serving(self->server, ready);
     }
     /* The catalogue is told of a server that answers, not of one that has all it needs: auth and
      * tenant each wait for the other's first stream, and what needs more says UNAVAILABLE. */
-    if (self->lease != NULL && up) {
+    if (self->lease != NULL && atomic_load(&self->is_up)) {
         lease_set_state(self->lease, WEFT__REGISTRY__V1__INSTANCE_STATE__INSTANCE_STATE_HEALTHY);
     }
-    notify_send(self->options.notify_socket,
-                ready ? "READY=1\nSTATUS=ready\n" : "STATUS=waiting for what it depends on\n");
+    tell_supervisor(self, ready);
+    pthread_mutex_unlock(&self->telling);
+}
+
+static void tell_again(struct keeper_task *task)
+{
+    struct mesh *self = (struct mesh *)(void *)((char *)task - offsetof(struct mesh, teller));
+
+    pthread_mutex_lock(&self->telling);
+    if (!self->is_told) {
+        tell_supervisor(self, is_ready(self));
+    }
+    pthread_mutex_unlock(&self->telling);
 }
 
 static void readiness_changed(void *data)
@@ -238,8 +269,13 @@ status mesh_join(struct arena *arena, const struct mesh_options *options, int64_
     self->options = *options;
     self->arena = arena_new();
     pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->telling, NULL);
+    self->where = "";
+    self->is_told = true;
+    self->teller.tick = tell_again;
     start_observing(self);
     self->keeper = keeper_new();
+    keeper_add(self->keeper, &self->teller);
     status s = disk_files_init(&self->files, arena, "svid");
     if (status_is_ok(s)) {
         set_bootstrap(self);
@@ -302,6 +338,7 @@ void mesh_free(struct mesh *self)
     log_grpc_install(NULL);
     log_free(self->log);
     disk_files_reset(&self->files);
+    pthread_mutex_destroy(&self->telling);
     pthread_mutex_destroy(&self->lock);
     (void)close(self->stop_pipe[0]);
     (void)close(self->stop_pipe[1]);
@@ -470,11 +507,13 @@ static void subscribe(struct mesh *self)
 
 static void say_where(struct mesh *self, const char *http)
 {
-    notify_send(self->options.notify_socket,
-                arena_printf(self->arena,
-                             "X_WEFT_ADDRESS=%s\nX_WEFT_HTTP=%s\nX_WEFT_SPIFFE_ID=%s\n"
-                             "X_WEFT_VERSION=%s\n",
-                             server_address(self->server), http, self->spiffe_id, WEFT_VERSION));
+    pthread_mutex_lock(&self->telling);
+    self->where = arena_printf(self->arena,
+                               "X_WEFT_ADDRESS=%s\nX_WEFT_HTTP=%s\nX_WEFT_SPIFFE_ID=%s\n"
+                               "X_WEFT_VERSION=%s\n",
+                               server_address(self->server), http, self->spiffe_id, WEFT_VERSION);
+    tell_supervisor(self, false);
+    pthread_mutex_unlock(&self->telling);
     LOG(self->log, LEVEL_INFO, NULL, "listening", log_text("address", server_address(self->server)),
         log_text("http", http), log_text("spiffe_id", self->spiffe_id));
 }
@@ -487,7 +526,7 @@ void mesh_on_draining(struct mesh *self, void (*draining)(void *data), void *dat
 
 static void drain(struct mesh *self)
 {
-    notify_send(self->options.notify_socket, "STOPPING=1\n");
+    (void)notify_send(self->options.notify_socket, "STOPPING=1\n");
     LOG(self->log, LEVEL_INFO, NULL, "draining");
     atomic_store(&self->is_up, false);
     if (self->draining != NULL) {

@@ -1,18 +1,19 @@
 #include "libs/mesh/notify.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-void notify_send(const char *name, const char *lines)
+bool notify_send(const char *name, const char *lines)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     size_t length = strlen(name);
 
     if (length == 0 || length >= sizeof address.sun_path) {
-        return;
+        return true;
     }
     memcpy(address.sun_path, name, length);
     if (name[0] == '@') {
@@ -20,9 +21,11 @@ void notify_send(const char *name, const char *lines)
     }
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return;
+        return false;
     }
-    (void)sendto(fd, lines, strlen(lines), MSG_NOSIGNAL, (const struct sockaddr *)&address,
-                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+    ssize_t n = sendto(fd, lines, strlen(lines), MSG_NOSIGNAL, (const struct sockaddr *)&address,
+                       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+    bool is_full = n < 0 && (errno == EAGAIN || errno == ENOBUFS);
     (void)close(fd);
+    return !is_full;
 }

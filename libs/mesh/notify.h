@@ -10,7 +10,11 @@
 
 #include "libs/base/attributes.h"
 
-/* socket "" does nothing: nobody asked.  Never blocks, never fails: who is not heard goes on. */
-void notify_send(const char *socket, const char *lines) NONNULL;
+#include <stdbool.h>
+
+/* Never blocks.  False: the socket is full (the kernel keeps 10 datagrams, and a host's programs
+ * all speak when they start), so what must be heard is to be said again.  socket "" is true: nobody
+ * asked; so is one where nobody listens. */
+bool notify_send(const char *socket, const char *lines) NONNULL;
 
 #endif

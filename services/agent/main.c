@@ -278,24 +278,35 @@ static void step(struct agent *self)
     arena_free(arena);
 }
 
+static bool tell_ready(struct agent *self)
+{
+    struct arena *arena = arena_new();
+    bool is_told =
+        notify_send(self->notify_socket,
+                    arena_printf(arena,
+                                 "X_WEFT_ADDRESS=unix:%s\nX_WEFT_HTTP=127.0.0.1:%d\n"
+                                 "X_WEFT_SPIFFE_ID=spiffe://%s/agent/%s\n"
+                                 "X_WEFT_VERSION=%s\nREADY=1\nSTATUS=ready\n",
+                                 self->socket, admin_port(self->admin), self->identity.trust_domain,
+                                 self->identity.host_id, WEFT_VERSION));
+
+    arena_free(arena);
+    return is_told;
+}
+
 static void run(struct agent *self, int signals)
 {
     struct pollfd poll_signals = { .fd = signals, .events = POLLIN };
 
     show_certificate(self);
-    notify_send(self->notify_socket,
-                arena_printf(self->arena,
-                             "X_WEFT_ADDRESS=unix:%s\nX_WEFT_HTTP=127.0.0.1:%d\n"
-                             "X_WEFT_SPIFFE_ID=spiffe://%s/agent/%s\n"
-                             "X_WEFT_VERSION=%s\nREADY=1\nSTATUS=ready\n",
-                             self->socket, admin_port(self->admin), self->identity.trust_domain,
-                             self->identity.host_id, WEFT_VERSION));
+    bool is_told = tell_ready(self);
     LOG(self->log, LEVEL_INFO, NULL, "listening", log_text("socket", self->socket),
         log_int("http_port", admin_port(self->admin)));
     while (poll(&poll_signals, 1, STEP_MS) == 0) {
+        is_told = is_told || tell_ready(self);
         step(self);
     }
-    notify_send(self->notify_socket, "STOPPING=1\n");
+    (void)notify_send(self->notify_socket, "STOPPING=1\n");
 }
 
 static void stop(struct agent *self)
