@@ -1,5 +1,6 @@
 #include "loadtests/report.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,17 +58,31 @@ static const char *verdict(const struct finding *finding)
     }
 }
 
+/* What there is none of is null. */
+static void add_number(const char *name, bool is_there, double value)
+{
+    if (is_there) {
+        printf(",\"%s\":%.6g", name, value);
+    } else {
+        printf(",\"%s\":null", name);
+    }
+}
+
 static void report_json(const struct finding *finding)
 {
-    const char *name = finding->reference > 0 ? finding->reference_name
-                       : finding->bar_at > 0  ? "the bar"
-                                              : "";
+    bool has_peer = finding->reference > 0;
+    bool has_reference = reference_of(finding) > 0;
+    bool has_bar = finding->bar != BAR_NONE;
 
-    printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"reference\":%.6g,"
-           "\"reference_name\":\"%s\",\"ratio\":%.4f,\"bar\":%.6g,\"verdict\":\"%s\","
-           "\"command\":\"%s\"}\n",
-           finding->name, finding->value, finding->unit, reference_of(finding), name,
-           ratio_of(finding), finding->bar_at, verdict(finding), finding->command);
+    printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\"", finding->name, finding->value,
+           finding->unit);
+    add_number("reference", has_reference, reference_of(finding));
+    printf(",\"reference_name\":\"%s\"", has_peer        ? finding->reference_name
+                                         : has_reference ? "the bar"
+                                                         : "");
+    add_number("ratio", has_reference, ratio_of(finding));
+    add_number("bar", has_bar, finding->bar_at);
+    printf(",\"verdict\":\"%s\",\"command\":\"%s\"}\n", verdict(finding), finding->command);
 }
 
 static void report_text(const struct finding *finding)

@@ -44,7 +44,7 @@ static void a_finding_is_one_json_object_with_its_ratio(void **state)
     (void)setenv("WEFT_OUTPUT", "json", 1);
     print(&finding, line, sizeof line);
     assert_string_equal(line, "{\"name\":\"echo.inline\",\"value\":90,\"unit\":\"calls/s\","
-                              "\"reference\":100,\"reference_name\":\"bare\",\"ratio\":0.9000,"
+                              "\"reference\":100,\"reference_name\":\"bare\",\"ratio\":0.9,"
                               "\"bar\":0.85,\"verdict\":\"met\","
                               "\"command\":\"./weft bench echo\"}\n");
 }
@@ -62,6 +62,18 @@ static void with_nothing_beside_it_the_bar_is_the_reference(void **state)
     assert_non_null(
         strstr(line, "\"reference\":3000,\"reference_name\":\"the bar\",\"ratio\":1.5"));
     assert_non_null(strstr(line, "\"verdict\":\"missed\""));
+}
+
+static void what_there_is_none_of_is_null(void **state)
+{
+    const struct finding finding = { .name = "p50", .value = 1.5, .unit = "ms", .command = "" };
+    char line[512];
+
+    (void)state;
+    (void)setenv("WEFT_OUTPUT", "json", 1);
+    print(&finding, line, sizeof line);
+    assert_non_null(strstr(line, "\"reference\":null"));
+    assert_non_null(strstr(line, "\"ratio\":null,\"bar\":null,\"verdict\":\"\""));
 }
 
 static void people_read_a_line(void **state)
@@ -98,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_finding_is_one_json_object_with_its_ratio),
         cmocka_unit_test(with_nothing_beside_it_the_bar_is_the_reference),
+        cmocka_unit_test(what_there_is_none_of_is_null),
         cmocka_unit_test(people_read_a_line),
         cmocka_unit_test(quantiles_are_of_sorted_values),
     };
