@@ -93,6 +93,7 @@ void collection_unref(struct collection *collection)
     }
     if (collection->dropped) {
         release_extents(collection);
+        atomic_fetch_sub(&collection->segments->n_dropped, 1);
     }
     if (collection->active != NULL) {
         source_free(memtable_source(collection->active));
@@ -312,6 +313,15 @@ status collection_delete(struct collection *collection, struct arena *arena,
         collection->n_documents--;
     }
     return status_ok();
+}
+
+bool collection_drop(struct collection *collection)
+{
+    bool first = !collection->dropped;
+
+    collection->dropped = true;
+    atomic_fetch_add(&collection->segments->n_dropped, first);
+    return first;
 }
 
 void collection_freeze(struct collection *collection)

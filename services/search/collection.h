@@ -87,6 +87,10 @@ status collection_upsert(struct collection *collection, struct arena *arena,
 status collection_delete(struct collection *collection, struct arena *arena,
                          struct analyzer *analyzer, bytes id) NONNULL;
 
+/* Nothing is added any more, and its segments go with the last reference; under the exclusive lock.
+ * False: that was so before. */
+bool collection_drop(struct collection *collection) NONNULL;
+
 /* Makes the active memtable the frozen one, of which there is none. */
 void collection_freeze(struct collection *collection) NONNULL;
 

@@ -77,6 +77,8 @@ struct search_engine {
     bool is_frozen;         /* frozen memtables wait to be flushed */
     uint64_t frozen_until;  /* the last frame in the frozen memtables */
     bool sweep_wanted;      /* a segment may be left over */
+    uint64_t
+        scrub_before; /* segments of a lower number that are not whole are made anew; 0: none */
     pthread_t thread;
 };
 

@@ -4,6 +4,7 @@
 #include "libs/testing/assert_status.h"
 #include "libs/testing/crash_files.h"
 #include "libs/testing/fake_clock.h"
+#include "services/search/engine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static const struct search_schema schema = {
     .n_fields = sizeof fields / sizeof fields[0],
 };
 static const struct collection_name books = { "acme", "library", "books" };
+static const struct collection_name theirs = { "globex", "library", "books" };
 
 struct fixture {
     struct crash_files files;
@@ -300,7 +302,6 @@ static void collections_are_made_listed_and_dropped(void **state)
 static void one_tenant_does_not_see_another(void **state)
 {
     struct fixture *f = *state;
-    static const struct collection_name theirs = { "globex", "library", "books" };
     struct search_document found;
 
     assert_status(upsert(f, "a", 1), STATUS_OK);
@@ -324,6 +325,160 @@ static void a_dropped_collection_leaves_no_files(void **state)
     assert_status(search_engine_flush(f->engine, f->arena), STATUS_OK);
     assert_status(files_list(&f->files.files, f->arena, "segments", &names), STATUS_OK);
     assert_int_equal(names.n_names, 0);
+}
+
+/* ---- Scrubbing ---- */
+
+#define SECRET "theirs alone"
+
+/* A document of globex with the secret in it, and one of acme beside it. */
+static status write_both(struct fixture *f, const char *id, unsigned version)
+{
+    struct document_field body = {
+        .place = FIELD_BODY,
+        .kind = FIELD_TEXT,
+        .text = bytes_of(arena_printf(f->arena, "%s, version %u", SECRET, version)),
+    };
+    struct search_document made = { .id = bytes_of(id), .fields = &body, .n_fields = 1 };
+    struct search_write write = { .document = &made };
+
+    TRY(search_engine_write(f->engine, f->arena, &theirs, &write, 1));
+    TRY(write.result);
+    return upsert(f, id, version);
+}
+
+static status scrub_all(struct fixture *f)
+{
+    uint64_t scrub = 0;
+
+    for (bool more = true; more;) {
+        TRY(search_engine_scrub(f->engine, f->arena, &scrub, &more));
+    }
+    return status_ok();
+}
+
+/* What erases a tenant, as often as it is asked. */
+static status drop_and_scrub(struct fixture *f)
+{
+    status s = search_engine_drop(f->engine, f->arena, &theirs);
+
+    return status_is_ok(s) || s.code == STATUS_NOT_FOUND ? scrub_all(f) : s;
+}
+
+static bool folder_has(struct fixture *f, const char *folder, const char *text)
+{
+    struct files_names names;
+    bool found = false;
+
+    assert_status(files_list(&f->files.files, f->arena, folder, &names), STATUS_OK);
+    for (size_t i = 0; i < names.n_names; i++) {
+        const char *name = folder[0] == '\0'
+                               ? names.names[i]
+                               : arena_printf(f->arena, "%s/%s", folder, names.names[i]);
+        bytes data;
+        status s = files_read(&f->files.files, f->arena, name, SIZE_MAX, &data);
+        found = found || (status_is_ok(s) && /* not of a folder */
+                          memmem(data.data, data.size, text, strlen(text)) != NULL);
+    }
+    return found;
+}
+
+/* Whether any file holds it, whoever may still find it. */
+static bool is_on_disk(struct fixture *f, const char *text)
+{
+    return folder_has(f, "", text) || folder_has(f, "log", text) || folder_has(f, "segments", text);
+}
+
+/* Segments that both are in, one of which has old parts of both that were merged into a later one;
+ * some documents in the log alone; and some deaths. */
+static status fill_both(struct fixture *f)
+{
+    char id[16];
+
+    TRY(search_engine_create(f->engine, f->arena, &theirs, &schema));
+    for (unsigned round = 1; round <= 8; round++) {
+        for (unsigned i = 0; i < 4; i++) {
+            (void)snprintf(id, sizeof id, "d%u", (i + round) % 6);
+            TRY(write_both(f, id, round));
+        }
+        TRY(search_engine_flush(f->engine, f->arena));
+        if (round == 6) {
+            TRY(merge_all(f));
+        }
+    }
+    TRY(write_both(f, "last", 9));
+    return delete (f, "d1");
+}
+
+static void assert_ours_is_whole(struct fixture *f)
+{
+    assert_int_equal(version_of(f, "d0"), 6);
+    assert_int_equal(version_of(f, "d1"), 0);
+    assert_int_equal(version_of(f, "d4"), 8);
+    assert_int_equal(version_of(f, "last"), 9);
+    assert_int_equal(n_documents(f), 6);
+}
+
+static void a_scrub_leaves_no_byte_of_what_was_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_status(fill_both(f), STATUS_OK);
+    assert_status(search_engine_drop(f->engine, f->arena, &theirs), STATUS_OK);
+    assert_status(merge_all(f), STATUS_OK);
+    assert_true(is_on_disk(f, SECRET)); /* or this test shows nothing */
+    assert_true(is_on_disk(f, "globex"));
+    assert_status(scrub_all(f), STATUS_OK);
+    for (int round = 0; round < 2; round++) {
+        assert_false(is_on_disk(f, SECRET));
+        assert_false(is_on_disk(f, "globex"));
+        assert_ours_is_whole(f);
+        assert_status(crash(f), STATUS_OK);
+    }
+}
+
+static void a_scrub_leaves_alone_what_nobody_shares(void **state)
+{
+    struct fixture *f = *state;
+    struct files_names before;
+    struct files_names after;
+
+    assert_status(upsert(f, "a", 1), STATUS_OK);
+    assert_status(search_engine_flush(f->engine, f->arena), STATUS_OK);
+    assert_status(files_list(&f->files.files, f->arena, "segments", &before), STATUS_OK);
+    assert_status(search_engine_create(f->engine, f->arena, &theirs, &schema), STATUS_OK);
+    assert_status(drop_and_scrub(f), STATUS_OK);
+    assert_status(files_list(&f->files.files, f->arena, "segments", &after), STATUS_OK);
+    assert_int_equal(after.n_names, 1);
+    assert_string_equal(after.names[0], before.names[0]);
+}
+
+static void a_scrub_waits_for_who_is_still_reading(void **state)
+{
+    struct fixture *f = *state;
+    struct collection *held = NULL;
+
+    assert_status(fill_both(f), STATUS_OK);
+    assert_status(engine_find(f->engine, f->arena, &theirs, &held), STATUS_OK);
+    assert_status(drop_and_scrub(f), STATUS_UNAVAILABLE);
+    collection_unref(held);
+    assert_status(scrub_all(f), STATUS_OK);
+    assert_false(is_on_disk(f, SECRET));
+}
+
+/* Its memtables are frozen, and more was written since. */
+static void a_flush_that_failed_does_not_hide_anything_from_a_scrub(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_status(fill_both(f), STATUS_OK);
+    f->files.full = true;
+    assert_status(search_engine_flush(f->engine, f->arena), STATUS_RESOURCE_EXHAUSTED);
+    f->files.full = false;
+    assert_status(write_both(f, "last", 10), STATUS_OK);
+    assert_status(drop_and_scrub(f), STATUS_OK);
+    assert_false(is_on_disk(f, SECRET));
+    assert_int_equal(version_of(f, "last"), 10);
 }
 
 /* ---- Searching, where the oracle does not look ---- */
@@ -722,6 +877,32 @@ static void every_sync_is_needed(void **state)
     }
 }
 
+/* Whatever the crash, and once it was told done also after the next, with nothing done about it. */
+static void a_scrub_ends_whole_wherever_it_crashes(void **state)
+{
+    struct fixture *f = *state;
+    bool whole = false;
+
+    for (unsigned n = 1; !whole; n++) {
+        begin_again(f);
+        assert_status(fill_both(f), STATUS_OK);
+        f->files.crash_after = (unsigned)f->files.n_operations + n;
+        whole = status_is_ok(drop_and_scrub(f));
+        close_engine(f);
+        crash_files_crash(&f->files);
+        if (whole && is_on_disk(f, SECRET)) {
+            fail_msg("what was scrubbed is back after a crash");
+        }
+        assert_status(open_engine(f), STATUS_OK);
+        assert_ours_is_whole(f);
+        assert_status(drop_and_scrub(f), STATUS_OK);
+        if (is_on_disk(f, SECRET)) {
+            fail_msg("after a crash at operation %u something is left", n);
+        }
+        assert_ours_is_whole(f);
+    }
+}
+
 /* A process that dies keeps the page cache: the next one reads a frame that is not on the disk,
  * builds on it, and the machine loses power. */
 static void what_a_start_has_read_is_not_lost_later(void **state)
@@ -753,6 +934,10 @@ int main(void)
         TEST(collections_are_made_listed_and_dropped),
         TEST(one_tenant_does_not_see_another),
         TEST(a_dropped_collection_leaves_no_files),
+        TEST(a_scrub_leaves_no_byte_of_what_was_dropped),
+        TEST(a_scrub_leaves_alone_what_nobody_shares),
+        TEST(a_scrub_waits_for_who_is_still_reading),
+        TEST(a_flush_that_failed_does_not_hide_anything_from_a_scrub),
         TEST(a_page_tells_when_it_does_not_follow_the_one_before),
         TEST(a_page_has_1_to_1000_hits),
         TEST(merges_keep_what_is_alive_and_nothing_else),
@@ -765,6 +950,7 @@ int main(void)
         TEST(nothing_acknowledged_is_lost_wherever_it_crashes),
         TEST(nothing_acknowledged_is_lost_when_writes_are_torn),
         TEST(every_sync_is_needed),
+        TEST(a_scrub_ends_whole_wherever_it_crashes),
         TEST(what_a_start_has_read_is_not_lost_later),
     };
 

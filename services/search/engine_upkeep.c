@@ -123,6 +123,12 @@ static bool has_many_dead(const struct collection_part *part)
     return n_dead * 100 > (uint64_t)part->n_docs * DEAD_PERCENT;
 }
 
+static bool is_to_scrub(struct search_engine *engine, const struct extent *extent)
+{
+    return extent->segment != 0 && extent->segment < engine->scrub_before &&
+           !segments_is_whole(&engine->segments, extent);
+}
+
 /* The parts that are to be merged, in arena; NULL: none. */
 static const bool *pick_parts(struct search_engine *engine, struct arena *arena,
                               const struct collection *collection, uint64_t *ret_bytes)
@@ -136,9 +142,12 @@ static const bool *pick_parts(struct search_engine *engine, struct arena *arena,
     }
     for (size_t i = 0; i < collection->n_parts; i++) {
         const struct collection_part *part = &collection->parts[i];
-        picked[i] = has_many_dead(part) || tiers[tier_of(part->part.size)] >= MERGE_PARTS ||
+        bool scrub = is_to_scrub(engine, &part->part) || is_to_scrub(engine, &part->dead);
+        picked[i] = scrub || has_many_dead(part) ||
+                    tiers[tier_of(part->part.size)] >= MERGE_PARTS ||
                     segments_is_wasteful(&engine->segments, &part->part);
-        picked[i] = picked[i] && size + part->part.size <= MAX_MERGE_BYTES;
+        picked[i] = picked[i] && (size + part->part.size <= MAX_MERGE_BYTES ||
+                                  (scrub && size == 0)); /* a larger one goes alone */
         size += picked[i] ? part->part.size : 0;
     }
     *ret_bytes = size;
@@ -210,6 +219,61 @@ static status merge(struct search_engine *engine, struct arena *arena, bool *ret
     TRY(upkeep_begin(&upkeep, engine, arena));
     status s = merge_changes(&upkeep, ret_any);
     upkeep_end(&upkeep);
+    return s;
+}
+
+/* ---- Scrub ---- */
+
+/* Whatever of a dropped collection was in memory is gone, the manifest does not name it, and its
+ * log is gone.  A flush that had failed before goes first, and has not all of it. */
+static status scrub_log(struct search_engine *engine, struct arena *arena)
+{
+    engine_lead(engine);
+    uint64_t last = write_log_last(engine->log);
+    engine_follow(engine);
+    do {
+        TRY(flush_and_tell(engine, arena));
+    } while (engine->flushed < last);
+    return files_sync_folder(engine->files, arena, LOG_FOLDER);
+}
+
+/* Under the upkeep lock, as the next two. */
+static status scrub_begin(struct search_engine *engine, struct arena *arena, uint64_t *ret_scrub)
+{
+    /* Once nobody has it in hand, nobody adds to the log what is for it. */
+    if (atomic_load(&engine->segments.n_dropped) > 0) {
+        return status_error(arena, STATUS_UNAVAILABLE,
+                            "a collection that was dropped is still in use");
+    }
+    TRY(scrub_log(engine, arena));
+    pthread_mutex_lock(&engine->lock);
+    *ret_scrub = engine->next_segment; /* what is written from now on has nothing of it */
+    pthread_mutex_unlock(&engine->lock);
+    return status_ok();
+}
+
+static status scrub_some(struct search_engine *engine, struct arena *arena, uint64_t scrub,
+                         bool *ret_more)
+{
+    engine->scrub_before = scrub;
+    status s = merge(engine, arena, ret_more);
+    engine->scrub_before = 0;
+    TRY(s);
+    if (*ret_more) {
+        return status_ok();
+    }
+    TRY(segments_sweep(&engine->segments, arena));
+    return files_sync_folder(engine->files, arena, SEGMENT_FOLDER);
+}
+
+status search_engine_scrub(struct search_engine *engine, struct arena *arena, uint64_t *scrub,
+                           bool *ret_more)
+{
+    *ret_more = true;
+    pthread_mutex_lock(&engine->upkeep);
+    status s = *scrub == 0 ? scrub_begin(engine, arena, scrub)
+                           : scrub_some(engine, arena, *scrub, ret_more);
+    pthread_mutex_unlock(&engine->upkeep);
     return s;
 }
 

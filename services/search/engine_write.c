@@ -55,8 +55,7 @@ static status apply_create(struct search_engine *engine, struct arena *arena, by
 static void apply_drop(struct search_engine *engine, struct collection *collection)
 {
     pthread_rwlock_wrlock(&collection->lock);
-    bool first = !collection->dropped;
-    collection->dropped = true;
+    bool first = collection_drop(collection);
     pthread_rwlock_unlock(&collection->lock);
     if (first) {
         pthread_mutex_lock(&engine->lock);

@@ -321,6 +321,23 @@ void search_engine_list(struct search_engine *engine, struct arena *arena, const
     *ret_n = n;
 }
 
+struct engine_tenants search_engine_tenants(struct search_engine *engine, struct arena *arena)
+{
+    size_t n_all = 0;
+    struct collection **all = engine_collections(engine, arena, &n_all);
+    const char **ids = ARENA_NEW_ARRAY(arena, const char *, n_all);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_all; i++) { /* a key begins with the tenant, and they are in order */
+        const char *id = (const char *)all[i]->key.data;
+        if (n == 0 || strcmp(ids[n - 1], id) != 0) {
+            ids[n++] = arena_strdup(arena, id);
+        }
+        collection_unref(all[i]);
+    }
+    return (struct engine_tenants){ ids, n };
+}
+
 /* ---- Reading ---- */
 
 static status get_stored(const struct collection *collection, struct arena *arena, bytes id,

@@ -86,6 +86,15 @@ void search_engine_list(struct search_engine *engine, struct arena *arena, const
                         const char *project, struct collection_info **ret_infos, size_t *ret_n)
     NONNULL_ARGS(1, 2, 5, 6);
 
+struct engine_tenants {
+    const char *const *ids; /* in order; arena */
+    size_t n_ids;
+};
+
+/* The tenants that have collections. */
+struct engine_tenants search_engine_tenants(struct search_engine *engine, struct arena *arena)
+    NONNULL;
+
 /* ---- Writing ---- */
 
 /* Either is 1,000 at most, in one call, and 8 MiB together. */
@@ -153,6 +162,17 @@ status search_engine_step(struct search_engine *engine, struct arena *arena, boo
     NONNULL;
 /* Puts all that is in memtables into segments. */
 status search_engine_flush(struct search_engine *engine, struct arena *arena) NONNULL;
+/* A collection that is dropped is found by nobody from then on, but its bytes lie on: in the log
+ * until the next flush, and in the segments that others share with it, until those are merged.
+ * This makes them go: it flushes, and makes those segments anew of what is in use.  Costs as much
+ * as a merge of all that lies in such segments, so it is for what must go, and not for each drop.
+ *
+ * *scrub is 0 at first; called until *ret_more is false, and after an error with 0 again.  Then no
+ * file holds anything of a collection that was dropped before the first call.
+ *
+ * UNAVAILABLE: somebody is still reading such a one; ask again. */
+status search_engine_scrub(struct search_engine *engine, struct arena *arena, uint64_t *scrub,
+                           bool *ret_more) NONNULL;
 /* Makes the index of a collection anew from its stored documents, whatever has become of the
  * rest; the same queries find the same.  NOT_FOUND: the collection. */
 status search_engine_rebuild(struct search_engine *engine, struct arena *arena,

@@ -77,6 +77,12 @@ static status open_segment(struct segments *self, struct arena *arena, uint64_t 
     return status_ok();
 }
 
+/* As it lies in its file, where the next begins at a multiple of 8. */
+static uint64_t aligned(uint64_t size)
+{
+    return (size + 7) / 8 * 8;
+}
+
 /* The lock is held. */
 static status use(struct segments *self, struct arena *arena, const struct extent *extent,
                   struct extent_view *ret_view)
@@ -92,7 +98,7 @@ static status use(struct segments *self, struct arena *arena, const struct exten
                             segment->data.size);
     }
     segment->n_uses++;
-    segment->live_bytes += extent->size;
+    segment->live_bytes += aligned(extent->size);
     *ret_view = (struct extent_view){
         .data = { segment->data.data + extent->offset, (size_t)extent->size },
         .file = segment->file,
@@ -118,7 +124,7 @@ void segments_release(struct segments *self, const struct extent *extent)
     pthread_mutex_lock(&self->lock);
     struct segment **at = find(self, extent->segment);
     assert(*at != NULL && (*at)->n_uses > 0);
-    (*at)->live_bytes -= extent->size;
+    (*at)->live_bytes -= aligned(extent->size);
     if (--(*at)->n_uses == 0) {
         unused = *at;
         *at = unused->next;
@@ -151,6 +157,15 @@ bool segments_is_wasteful(struct segments *self, const struct extent *extent)
     bool wasteful = segment != NULL && segment->live_bytes < segment->data.size / WASTE_FACTOR;
     pthread_mutex_unlock(&self->lock);
     return wasteful;
+}
+
+bool segments_is_whole(struct segments *self, const struct extent *extent)
+{
+    pthread_mutex_lock(&self->lock);
+    const struct segment *segment = *find(self, extent->segment);
+    bool whole = segment != NULL && segment->live_bytes >= segment->data.size;
+    pthread_mutex_unlock(&self->lock);
+    return whole;
 }
 
 static bool is_used(struct segments *self, uint64_t number)

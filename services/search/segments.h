@@ -11,6 +11,7 @@
 #include "services/search/part_writer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define SEGMENT_FOLDER "segments"
 
@@ -21,11 +22,12 @@ struct segment {
     struct file *file;
     bytes data;
     size_t n_uses;
-    uint64_t live_bytes; /* of the extents in use */
+    uint64_t live_bytes; /* of the extents in use, each with what aligns the next */
 };
 
 struct segments {
     struct files *files;
+    atomic_size_t n_dropped; /* collections that were dropped and are still in somebody's hands */
     pthread_mutex_t lock;
     struct segment *first;
 };
@@ -49,6 +51,9 @@ void segments_close(struct segments *self, uint64_t number) NONNULL;
 
 /* Whether most of the file that the extent is in is in no use. */
 bool segments_is_wasteful(struct segments *self, const struct extent *extent) NONNULL;
+
+/* Whether all of the file that the extent is in is in use. */
+bool segments_is_whole(struct segments *self, const struct extent *extent) NONNULL;
 
 /* Removes the files of segments that are not in use: a crash left them. */
 status segments_sweep(struct segments *self, struct arena *arena) NONNULL;
