@@ -52,7 +52,7 @@ static status erase(struct eraser *self, struct arena *arena, const char *tenant
         LOG(self->options.log, LEVEL_INFO, NULL, "what a deleted tenant has left is erased",
             log_text("tenant", tenant_id));
     } else if (!atomic_load(&self->stopping)) {
-        LOG(self->options.log, LEVEL_ERROR, NULL, "what a deleted tenant has left is not erased",
+        LOG(self->options.log, LEVEL_WARN, NULL, "what a deleted tenant has left is not erased yet",
             log_text("tenant", tenant_id), log_text("code", status_code_name(s.code)),
             log_text("error", s.message));
     }

@@ -85,13 +85,8 @@ status founding_open_folder(struct arena *arena, const char *path, struct disk_f
 static void tell(const struct founding *self, struct store_write *write, const char *spiffe_id,
                  const char *action, const char *target)
 {
-    const struct principal ourselves = { .tenant_id = PLATFORM_TENANT, .subject = spiffe_id };
-    struct call call = call_of_process(write->arena);
-
-    call.principal = &ourselves;
-    const struct audit_event event =
-        audit_event_of(&call, self->random, action, target, clock_wall_ms(self->clock));
-    outbox_write(write, &event);
+    write_audit_by_itself(write, self->random, spiffe_id, action, target,
+                          clock_wall_ms(self->clock));
 }
 
 /* The account as it is, or a new one in write. */

@@ -209,3 +209,21 @@ void job_change_forget(struct store_write *write, const struct job_retention *re
                            });
 #undef OLD_JOBS
 }
+
+void job_change_erase(struct store_write *write, const char *tenant_id, size_t limit)
+{
+#define FIRST_ENDED                                                                    \
+    " WHERE tenant_id = $1 AND job_id IN (SELECT job_id FROM job WHERE tenant_id = $1" \
+    " AND state >= 4 ORDER BY job_id LIMIT $2)"
+    const struct store_params params = PARAMS(store_text(tenant_id), store_int((int64_t)limit));
+
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM job_error" FIRST_ENDED,
+                               .params = params,
+                           });
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM job" FIRST_ENDED,
+                               .params = params,
+                           });
+#undef FIRST_ENDED
+}

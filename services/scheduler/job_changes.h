@@ -77,4 +77,7 @@ void job_change_redrive(struct store_write *write, struct job_seen seen, int64_t
 /* Deletes ended jobs and their errors, the oldest first. */
 void job_change_forget(struct store_write *write, const struct job_retention *retention) NONNULL;
 
+/* The same for a tenant's first ended jobs, however new. */
+void job_change_erase(struct store_write *write, const char *tenant_id, size_t limit) NONNULL;
+
 #endif

@@ -322,6 +322,52 @@ status job_store_count_open(struct store *store, struct arena *arena,
     return status_ok();
 }
 
+status job_store_tenants(struct store *store, struct arena *arena, struct job_tenants *ret_tenants)
+{
+    /* One step in the primary key for each tenant, however many jobs it has. */
+    static const struct store_statement query = {
+        .sql = "WITH RECURSIVE tenant (id) AS (SELECT min(tenant_id) FROM job UNION ALL"
+               " SELECT (SELECT min(tenant_id) FROM job WHERE tenant_id > tenant.id)"
+               " FROM tenant WHERE tenant.id IS NOT NULL)"
+               " SELECT id FROM tenant WHERE id IS NOT NULL",
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    const char **ids = ARENA_NEW_ARRAY(arena, const char *, rows.n_rows);
+    for (size_t i = 0; i < rows.n_rows; i++) {
+        ids[i] = store_text_at(&rows, i, 0);
+    }
+    *ret_tenants = (struct job_tenants){ .ids = ids, .n_ids = rows.n_rows };
+    return status_ok();
+}
+
+status job_store_open(struct store *store, struct arena *arena, const char *tenant_id,
+                      const char *after, size_t limit, struct job_list *ret_list)
+{
+    const struct store_statement query = {
+        .sql = "SELECT " SMALL_COLUMNS " FROM job WHERE tenant_id = $1 AND job_id > $2"
+               " AND state <= 3 ORDER BY job_id LIMIT $3",
+        .params = PARAMS(store_text(tenant_id), store_text(after), store_int((int64_t)limit + 1)),
+    };
+
+    return query_jobs(store, arena, &query, limit, ret_list);
+}
+
+status job_store_has_ended(struct store *store, struct arena *arena, const char *tenant_id,
+                           size_t n, bool *ret_more)
+{
+    const struct store_statement query = {
+        .sql = "SELECT job_id FROM job WHERE tenant_id = $1 AND state >= 4 LIMIT 1 OFFSET $2",
+        .params = PARAMS(store_text(tenant_id), store_int((int64_t)n)),
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    *ret_more = rows.n_rows > 0;
+    return status_ok();
+}
+
 status job_store_newest_end(struct store *store, struct arena *arena, int64_t n, int64_t *ret_ms)
 {
     const struct store_statement query = {

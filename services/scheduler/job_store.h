@@ -104,6 +104,21 @@ struct job_count_list {
 status job_store_count_open(struct store *store, struct arena *arena,
                             struct job_count_list *ret_list) NONNULL;
 
+/* For what deleted tenants have left: who has jobs at all, in order; */
+struct job_tenants {
+    const char *const *ids; /* arena */
+    size_t n_ids;
+};
+
+status job_store_tenants(struct store *store, struct arena *arena, struct job_tenants *ret_tenants)
+    NONNULL;
+/* a tenant's jobs that have not ended, after a job_id ("" is before all), by id; */
+status job_store_open(struct store *store, struct arena *arena, const char *tenant_id,
+                      const char *after, size_t limit, struct job_list *ret_list) NONNULL;
+/* and whether it has more than n that have. */
+status job_store_has_ended(struct store *store, struct arena *arena, const char *tenant_id,
+                           size_t n, bool *ret_more) NONNULL;
+
 /* When the job ended after which n others did; 0 when not so many have. */
 status job_store_newest_end(struct store *store, struct arena *arena, int64_t n, int64_t *ret_ms)
     NONNULL;

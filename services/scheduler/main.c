@@ -4,6 +4,7 @@
 #include "libs/mesh/mesh.h"
 #include "services/scheduler/auth_token_issuer.h"
 #include "services/scheduler/engine.h"
+#include "services/scheduler/job_erasure.h"
 #include "services/scheduler/job_store.h"
 #include "services/scheduler/scheduler_service.h"
 #include "weft/scheduler/v1/scheduler_service_descriptors.h"
@@ -43,8 +44,24 @@ int main(void)
     server_register(mesh_server(mesh), &scheduler_service_methods, service,
                     scheduler_service_descriptors);
     mesh_on_draining(mesh, drain, engine);
+    struct job_erasure erasure = {
+        .engine = engine,
+        .store = store,
+        .clock = &system_clock,
+        .random = &system_random,
+        .spiffe_id = mesh_spiffe_id(mesh),
+    };
+    struct eraser *eraser = eraser_new(&(struct eraser_options){
+        .ops = &job_erasure_ops,
+        .data = &erasure,
+        .snapshot = guard_authz_snapshot(mesh_guard(mesh)),
+        .clock = &system_clock,
+        .log = mesh_log(mesh),
+    });
+    eraser_start(eraser);
     int exit_code = mesh_run(mesh);
 
+    eraser_free(eraser);
     engine_stop(engine);
     auditor_close(auditor);
     mesh_free(mesh);

@@ -2,6 +2,7 @@
 
 #include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
+#include "services/search/search_erasure.h"
 #include "services/search/search_service.h"
 #include "weft/search/v1/search_service_descriptors.h"
 
@@ -11,6 +12,12 @@
  * keep as much in each thread's heap; with the threshold fixed, such memory is the kernel's again
  * as soon as it is free. */
 enum { LARGE_BYTES = 256 * 1024 };
+
+static status migrate(struct store *store, struct arena *arena)
+{
+    TRY(search_changes_migrate(store, arena));
+    return search_erasure_migrate(store, arena);
+}
 
 int main(void)
 {
@@ -23,7 +30,7 @@ int main(void)
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
-    struct store *store = member_store_or_exit(mesh, arena, database, search_changes_migrate);
+    struct store *store = member_store_or_exit(mesh, arena, database, migrate);
     struct auditor *auditor = member_auditor_or_exit(mesh, arena, store);
     struct disk_files folder;
     struct search_engine *engine;
@@ -43,8 +50,25 @@ int main(void)
     });
     server_register(mesh_server(mesh), &search_service_methods, service,
                     search_service_descriptors);
+    struct search_erasure erasure = {
+        .engine = engine,
+        .changes = &changes,
+        .store = store,
+        .clock = &system_clock,
+        .random = &system_random,
+        .spiffe_id = mesh_spiffe_id(mesh),
+    };
+    struct eraser *eraser = eraser_new(&(struct eraser_options){
+        .ops = &search_erasure_ops,
+        .data = &erasure,
+        .snapshot = guard_authz_snapshot(mesh_guard(mesh)),
+        .clock = &system_clock,
+        .log = mesh_log(mesh),
+    });
+    eraser_start(eraser);
     int exit_code = mesh_run(mesh);
 
+    eraser_free(eraser);
     auditor_close(auditor);
     mesh_free(mesh);
     search_service_free(service);
