@@ -221,6 +221,40 @@ void auth_store_delete_account(struct store_write *write, const struct account_r
                });
 }
 
+/* ---- All of a tenant's ---- */
+
+status auth_store_list_tenants(struct store *store, struct arena *arena, struct text_list *ret_ids)
+{
+    /* One step in the primary key for each tenant. */
+    static const struct store_statement query = {
+        .sql = "WITH RECURSIVE tenant (id) AS (SELECT min(tenant_id) FROM service_account"
+               " UNION ALL SELECT (SELECT min(tenant_id) FROM service_account"
+               " WHERE tenant_id > tenant.id) FROM tenant WHERE tenant.id IS NOT NULL)"
+               " SELECT id FROM tenant WHERE id IS NOT NULL",
+    };
+    struct store_rows rows;
+
+    TRY(store_query(store, arena, &query, &rows));
+    const char **ids = ARENA_NEW_ARRAY(arena, const char *, rows.n_rows);
+    for (size_t i = 0; i < rows.n_rows; i++) {
+        ids[i] = store_text_at(&rows, i, 0);
+    }
+    *ret_ids = (struct text_list){ .texts = ids, .n_texts = rows.n_rows };
+    return status_ok();
+}
+
+void auth_store_delete_tenant(struct store_write *write, const char *tenant_id)
+{
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM service_account WHERE tenant_id = $1",
+                               .params = PARAMS(store_text(tenant_id)),
+                           });
+    store_write_add(write, (struct store_statement){
+                               .sql = "DELETE FROM api_key WHERE tenant_id = $1",
+                               .params = PARAMS(store_text(tenant_id)),
+                           });
+}
+
 /* ---- Keys ---- */
 
 #define KEY_COLUMNS                                                                   \

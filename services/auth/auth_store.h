@@ -91,6 +91,9 @@ struct key_page {
     bool more;
 };
 
+/* The tenants that have accounts, in order. */
+status auth_store_list_tenants(struct store *store, struct arena *arena, struct text_list *ret_ids)
+    NONNULL;
 /* At most limit of the tenant's, in order of their ids, after the given one; "" is before all. */
 status auth_store_list_accounts(struct store *store, struct arena *arena, const char *tenant_id,
                                 const char *after, size_t limit, struct account_page *ret_page)
@@ -142,6 +145,8 @@ void auth_store_insert_account(struct store_write *write, const struct account_r
 /* With all its keys.  The commit is NOT_FOUND when it is not there any more. */
 void auth_store_delete_account(struct store_write *write, const struct account_record *record)
     NONNULL;
+/* All accounts of the tenant, and all keys, revoked ones too. */
+void auth_store_delete_tenant(struct store_write *write, const char *tenant_id) NONNULL;
 /* The commit is NOT_FOUND when the account is not there any more, and RESOURCE_EXHAUSTED when it
  * has max_keys that live at the key's create_time_ms. */
 void auth_store_insert_key(struct store_write *write, const struct key_record *record,

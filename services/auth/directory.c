@@ -146,6 +146,20 @@ void directory_remove_account(struct directory *self, const char *tenant_id, con
     (void)pthread_rwlock_unlock(&self->lock);
 }
 
+/* Goes through all there are: it is seldom. */
+void directory_remove_tenant(struct directory *self, const char *tenant_id)
+{
+    (void)pthread_rwlock_wrlock(&self->lock);
+    for (struct map_at at = { 0 }; map_next(&self->accounts, &at);) {
+        struct account *account = at.value;
+        if (strcmp(account->record.tenant_id, tenant_id) == 0) {
+            (void)map_remove_bytes(&self->accounts, at.key);
+            free_account(self, account);
+        }
+    }
+    (void)pthread_rwlock_unlock(&self->lock);
+}
+
 static struct key *make_key(const struct key_record *record, struct account *account)
 {
     size_t size = strlen(record->key_id) + 1;

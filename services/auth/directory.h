@@ -42,6 +42,8 @@ void directory_put_account(struct directory *directory, const struct account_rec
 /* With its keys. */
 void directory_remove_account(struct directory *directory, const char *tenant_id,
                               const char *account_id) NONNULL;
+/* All accounts of the tenant, with their keys. */
+void directory_remove_tenant(struct directory *directory, const char *tenant_id) NONNULL;
 /* Keys of the same account that had expired when this one was made go. */
 void directory_put_key(struct directory *directory, const struct key_record *record) NONNULL;
 void directory_remove_key(struct directory *directory, const char *key_id) NONNULL;

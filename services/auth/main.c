@@ -3,6 +3,7 @@
 #include "libs/base/lock_file.h"
 #include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
+#include "services/auth/auth_erasure.h"
 #include "services/auth/auth_service.h"
 #include "services/auth/founding.h"
 #include "services/auth/point_memory.h"
@@ -122,8 +123,24 @@ int main(void)
     keeper_add(mesh_keeper(mesh), &beat.task);
     server_register(mesh_server(mesh), &auth_service_methods, service, auth_service_descriptors);
     mesh_on_draining(mesh, auth_service_drain, service);
+    struct auth_erasure erasure = {
+        .store = store,
+        .directory = directory,
+        .clock = &system_clock,
+        .random = &system_random,
+        .spiffe_id = mesh_spiffe_id(mesh),
+    };
+    struct eraser *eraser = eraser_new(&(struct eraser_options){
+        .ops = &auth_erasure_ops,
+        .data = &erasure,
+        .snapshot = guard_authz_snapshot(mesh_guard(mesh)),
+        .clock = &system_clock,
+        .log = mesh_log(mesh),
+    });
+    eraser_start(eraser);
     int exit_code = mesh_run(mesh);
 
+    eraser_free(eraser);
     standings_stop(standings);
     auditor_close(auditor);
     mesh_free(mesh);
