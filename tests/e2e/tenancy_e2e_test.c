@@ -1,6 +1,8 @@
 /* What a tenant's state and plan do in the services that serve it, with all of them running. */
 
+#include "libs/base/files.h"
 #include "libs/base/status_details.h"
+#include "libs/peers/audit_peer.h"
 #include "libs/peers/auth_peer.h"
 #include "libs/peers/scheduler_peer.h"
 #include "libs/peers/search_peer.h"
@@ -10,6 +12,7 @@
 #include "libs/testing/assert_status.h"
 #include "tests/e2e/platform.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -327,6 +330,172 @@ static void a_key_without_the_permission_is_told_which_it_lacks(void **state)
     assert_string_equal(s.details->info.metadata[0][1], "project:books:collections:create");
 }
 
+/* ---- What a deleted tenant leaves ---- */
+
+/* A collection with a document in it that is named after the tenant, and a job that nobody does. */
+static void leave_something(const char *tenant_id)
+{
+    struct pipe *pipe;
+    int code = 0;
+
+    platform_make_tenant(&platform, tenant_id, (struct platform_limits){ 0 });
+    const char *token = platform_make_account(&platform, tenant_id, "robot", "admin");
+    assert_status(create_collection(token, "books", "all"), STATUS_OK);
+    assert_status(enqueue(token), STATUS_OK);
+    assert_status(open_upsert(token, &pipe), STATUS_OK);
+    assert_status(
+        upsert(pipe, arena_printf(platform.host.arena, "document-of-%s", tenant_id), &code),
+        STATUS_OK);
+    assert_int_equal(code, STATUS_OK);
+    pipe_free(pipe);
+}
+
+/* Whether any file of the index holds the tenant's document. */
+static bool is_on_disk(const char *tenant_id)
+{
+    static const char *const folders[] = { "log", "segments" };
+    struct arena *arena = arena_new();
+    const char *text = arena_printf(arena, "document-of-%s", tenant_id);
+    bool found = false;
+    struct disk_files index;
+
+    assert_status(disk_files_init(&index, arena, host_path(&platform.host, "search/index")),
+                  STATUS_OK);
+    for (size_t folder = 0; folder < 2; folder++) {
+        struct files_names names;
+        assert_status(files_list(&index.files, arena, folders[folder], &names), STATUS_OK);
+        for (size_t i = 0; i < names.n_names; i++) {
+            const char *name = arena_printf(arena, "%s/%s", folders[folder], names.names[i]);
+            bytes data = { 0 };
+            status s = files_read(&index.files, arena, name, SIZE_MAX, &data);
+            assert_true(status_is_ok(s) || s.code == STATUS_NOT_FOUND); /* removed meanwhile */
+            found = found || memmem(data.data, data.size, text, strlen(text)) != NULL;
+        }
+    }
+    disk_files_reset(&index);
+    arena_free(arena);
+    return found;
+}
+
+/* Of an action; texts may be "". */
+static const Weft__Audit__V1__ListEventsResponse *events(const char *tenant_id, const char *actor,
+                                                         const char *action, const char *target)
+{
+    struct call call = platform_call(&platform, platform.admin_token);
+    Weft__Audit__V1__ListEventsRequest request;
+    const Weft__Audit__V1__ListEventsResponse *response = NULL;
+
+    weft__audit__v1__list_events_request__init(&request);
+    request.tenant_id = message_text(tenant_id);
+    request.actor = message_text(actor);
+    request.action = message_text(action);
+    request.target = message_text(target);
+    assert_status(
+        audit_peer_list_events(platform_peer(&platform, "audit"), &call, &request, &response),
+        STATUS_OK);
+    return response;
+}
+
+static bool is_told(const char *service, const char *tenant_id)
+{
+    struct arena *arena = platform.host.arena;
+
+    return events(PLATFORM_TENANT, arena_printf(arena, "spiffe://weft.local/%s", service),
+                  "tenant.erase", arena_printf(arena, "tenant:%s", tenant_id))
+               ->n_entries > 0;
+}
+
+static void wait_until_told(const char *service, const char *tenant_id)
+{
+    int64_t until_ms = clock_monotonic_ms(&system_clock) + HOST_PATIENCE_MS;
+
+    while (!is_told(service, tenant_id)) {
+        if (clock_monotonic_ms(&system_clock) > until_ms) {
+            fail_msg("%s has not erased what '%s' has left", service, tenant_id);
+        }
+        (void)usleep(5 * EVERY_MS * 1000);
+    }
+}
+
+static size_t n_accounts(const char *tenant_id)
+{
+    struct call call = platform_call(&platform, platform.admin_token);
+    Weft__Auth__V1__ListServiceAccountsRequest request;
+    const Weft__Auth__V1__ListServiceAccountsResponse *response;
+
+    weft__auth__v1__list_service_accounts_request__init(&request);
+    request.tenant_id = message_text(tenant_id);
+    assert_status(auth_peer_list_service_accounts(platform_peer(&platform, "auth"), &call, &request,
+                                                  &response),
+                  STATUS_OK);
+    return response->n_service_accounts;
+}
+
+static void a_deleted_tenant_leaves_nothing_and_another_all(void **state)
+{
+    (void)state;
+    leave_something("hotel");
+    leave_something("india");
+    assert_true(is_on_disk("hotel"));
+    delete_tenant("hotel");
+    wait_until_told("search", "hotel");
+    wait_until_told("scheduler", "hotel");
+    wait_until_told("auth", "hotel");
+    assert_false(is_on_disk("hotel"));
+    assert_int_equal(n_accounts("hotel"), 0);
+    assert_true(is_on_disk("india"));
+    assert_int_equal(n_accounts("india"), 1);
+    assert_false(is_told("search", "india"));
+}
+
+/* What it has done is known, until the key of who did it is destroyed. */
+static void a_deleted_tenants_events_go_with_their_subject(void **state)
+{
+    Weft__Audit__V1__EraseSubjectRequest request;
+    const Weft__Audit__V1__EraseSubjectResponse *response;
+    struct call call;
+
+    (void)state;
+    leave_something("lima");
+    delete_tenant("lima");
+    wait_until_told("search", "lima"); /* behind its other events, which come in order */
+    const Weft__Audit__V1__ListEventsResponse *before = events("lima", "", "collection.create", "");
+    assert_int_equal(before->n_entries, 1);
+    assert_non_null(before->entries[0]->event);
+    weft__audit__v1__erase_subject_request__init(&request);
+    request.tenant_id = message_text("lima");
+    request.data_subject = before->entries[0]->event->actor;
+    call = platform_call(&platform, platform.admin_token);
+    assert_status(
+        audit_peer_erase_subject(platform_peer(&platform, "audit"), &call, &request, &response),
+        STATUS_OK);
+    const Weft__Audit__V1__ListEventsResponse *after = events("lima", "", "collection.create", "");
+    assert_int_equal(after->n_entries, 1);
+    assert_null(after->entries[0]->event);
+}
+
+/* Stopped in order, so that the two are in one segment and not in the log. */
+static void who_was_down_erases_when_it_is_back(void **state)
+{
+    (void)state;
+    leave_something("juliett");
+    leave_something("kilo");
+    host_stop(&platform.host, "search", SIGTERM);
+    host_stop(&platform.host, "scheduler", SIGKILL);
+    delete_tenant("juliett");
+    wait_until_told("auth", "juliett");
+    assert_true(is_on_disk("juliett"));
+    host_start(&platform.host, "search");
+    host_start(&platform.host, "scheduler");
+    wait_until_told("search", "juliett");
+    wait_until_told("scheduler", "juliett");
+    assert_false(is_on_disk("juliett"));
+    assert_true(is_on_disk("kilo"));
+    assert_int_equal(n_accounts("kilo"), 1);
+    assert_false(is_told("search", "kilo"));
+    assert_false(is_told("scheduler", "kilo"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +506,9 @@ int main(void)
         cmocka_unit_test(a_plan_limits_requests),
         cmocka_unit_test(a_revoked_key_stops_everywhere_with_a_receipt),
         cmocka_unit_test(a_key_without_the_permission_is_told_which_it_lacks),
+        cmocka_unit_test(a_deleted_tenant_leaves_nothing_and_another_all),
+        cmocka_unit_test(a_deleted_tenants_events_go_with_their_subject),
+        cmocka_unit_test(who_was_down_erases_when_it_is_back), /* the last: it stops services */
     };
 
     return cmocka_run_group_tests_name("tenancy_e2e", tests, set_up, tear_down);
