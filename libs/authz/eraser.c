@@ -1,11 +1,11 @@
 #include "libs/authz/eraser.h"
 
 #include "libs/base/status_details.h"
+#include "libs/base/wait.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct eraser {
     struct eraser_options options;
@@ -104,13 +104,10 @@ static int64_t look(struct eraser *self)
 
 static void wait_for_stop(struct eraser *self, int64_t ms)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
     pthread_mutex_lock(&self->lock);
-    while (!atomic_load(&self->stopping) &&
-           pthread_cond_clockwait(&self->stopped, &self->lock, CLOCK_MONOTONIC, &until) == 0) {
+    while (!atomic_load(&self->stopping) && wait_until(&self->stopped, &self->lock, &end)) {
     }
     pthread_mutex_unlock(&self->lock);
 }
