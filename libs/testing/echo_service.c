@@ -1,5 +1,7 @@
 #include "libs/testing/echo_service.h"
 
+#include "libs/base/text.h"
+#include "libs/rpc/message.h"
 #include "weft/testing/v1/echo_service.pb-c.h"
 
 #include <stdatomic.h>
@@ -15,8 +17,10 @@ static status as_asked(struct arena *arena, int code, const char *name)
 static status echo(struct call *call, const Weft__Testing__V1__EchoRequest *request,
                    Weft__Testing__V1__EchoResponse *response)
 {
+    const struct echo_service *self = call->service;
+
     TRY(as_asked(call->arena, request->code, request->name));
-    response->payload = request->payload;
+    response->payload = self->says != NULL ? message_data(bytes_of(self->says)) : request->payload;
     return status_ok();
 }
 

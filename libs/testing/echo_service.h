@@ -7,10 +7,11 @@
 
 #include <stdbool.h>
 
-/* What happened there; tests read it. */
 struct echo_service {
+    const char *says;       /* Echo answers this; NULL: what it is sent */
     _Atomic bool is_let_go; /* set by tests: EchoSlowly does not sleep on */
-    _Atomic int asleep;     /* handlers that sleep */
+    /* What happened there; tests read it. */
+    _Atomic int asleep;    /* handlers that sleep */
     _Atomic int cancelled; /* handlers that saw their caller go */
     _Atomic int closed;    /* streams that are over */
 };

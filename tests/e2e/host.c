@@ -220,11 +220,10 @@ static const char *wait_for(struct host *self, struct host_program *program, con
     return found + strlen(key);
 }
 
-void host_start(struct host *self, const char *name)
+void host_start_program(struct host *self, const char *name, const char *path)
 {
     struct host_program *program = program_of(self, name);
     const char *const arguments[] = { name, NULL };
-    const char *path = program_path(self, arena_printf(self->arena, "services/%s/%s", name, name));
     const char *const *environment = environment_of(self, name);
     const char *folder = host_path(self, name);
 
@@ -239,7 +238,7 @@ void host_start(struct host *self, const char *name)
     program->pid = fork();
     assert_true(program->pid >= 0);
     if (program->pid == 0) {
-        become(path, arguments, environment, folder, -1);
+        become(program_path(self, path), arguments, environment, folder, -1);
     }
     if (strcmp(name, "registry") == 0) {
         wait_for_file(host_path(self, "registry/join_token"));
@@ -248,6 +247,25 @@ void host_start(struct host *self, const char *name)
     }
     if (strcmp(name, "agent") != 0) {
         (void)wait_for(self, program, "X_WEFT_ADDRESS=");
+    }
+}
+
+void host_start(struct host *self, const char *name)
+{
+    host_start_program(self, name, arena_printf(self->arena, "services/%s/%s", name, name));
+}
+
+void host_end(struct host *self, const char *name)
+{
+    struct host_program *program = program_of(self, name);
+    int result = 0;
+
+    assert_int_equal(kill(program->pid, SIGTERM), 0);
+    assert_int_equal(waitpid(program->pid, &result, 0), program->pid);
+    program->pid = 0;
+    if (!WIFEXITED(result) || WEXITSTATUS(result) != 0) {
+        print_log(self, name);
+        fail_msg("'%s' ended with %d", name, result);
     }
 }
 
@@ -275,6 +293,36 @@ void host_wait_ready(struct host *self, const char *name)
 }
 
 /* ---- Clients ---- */
+
+const char *host_this_program(struct arena *arena)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+
+    assert_true(n > 0);
+    return arena_printf(arena, "%.*s", (int)n, path);
+}
+
+struct mesh *host_join(struct host *self)
+{
+    const struct mesh_options options = {
+        .service = "cli",
+        .instance_id = "cli-1",
+        .agent_socket = host_path(self, "agent.sock"),
+        .listen = "",
+        .http = "",
+        .trust_domain = "weft.local",
+        .notify_socket = "",
+        .log_level = "error",
+        .is_client = true,
+        .no_snapshot = true,
+    };
+    struct mesh *mesh = NULL;
+
+    assert_int_equal(chdir(self->folder), 0);
+    assert_status(mesh_join(self->arena, &options, HOST_PATIENCE_MS, &mesh), STATUS_OK);
+    return mesh;
+}
 
 void host_start_client(struct host *self, struct host_client *client, int64_t identity_ms,
                        const char *const *arguments)
@@ -374,6 +422,7 @@ void host_stop_all(struct host *self)
 void host_reset(struct host *self)
 {
     host_stop_all(self);
+    assert_int_equal(chdir(self->start), 0);
     for (size_t i = 0; i < self->n_programs; i++) {
         if (self->programs[i].notify >= 0) {
             (void)close(self->programs[i].notify);

@@ -22,6 +22,7 @@
 
 #include "libs/base/arena.h"
 #include "libs/base/attributes.h"
+#include "libs/mesh/mesh.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,10 @@ const char *host_path(struct host *self, const char *name) NONNULL RETURNS_NONNU
 /* Starts services/NAME/NAME, also again after its end, and waits until it has what others need of
  * it: the registry its join token, the agent its socket, all others their address. */
 void host_start(struct host *self, const char *name) NONNULL;
+/* The same with another program than services/NAME/NAME; path is as in an entry. */
+void host_start_program(struct host *self, const char *name, const char *path) NONNULL;
+/* SIGTERM.  Fails when the end is not a good one: a sanitizer may have found something. */
+void host_end(struct host *self, const char *name) NONNULL;
 /* Sends signal_number and waits for the end. */
 void host_stop(struct host *self, const char *name, int signal_number) NONNULL;
 /* SIGTERM to all that run. */
@@ -72,6 +77,12 @@ void host_stop_all(struct host *self) NONNULL;
 const char *host_address(struct host *self, const char *name) NONNULL RETURNS_NONNULL;
 /* Waits until it has said READY=1. */
 void host_wait_ready(struct host *self, const char *name) NONNULL;
+
+/* The test's own program, for an entry; in arena's memory. */
+const char *host_this_program(struct arena *arena) NONNULL RETURNS_NONNULL;
+/* Makes this process a client, by its entry, once the agent knows it, and FOLDER its working folder
+ * until host_reset(): its certificate is there.  The caller owns the mesh: mesh_free(). */
+struct mesh *host_join(struct host *self) NONNULL RETURNS_NONNULL;
 
 /* A client: a program with arguments, in a folder of its own, whose output the test reads. */
 struct host_client {

@@ -18,15 +18,6 @@ enum { N_PROGRAMS = sizeof programs / sizeof programs[0] };
 
 /* ---- Life ---- */
 
-static const char *this_program(struct arena *arena)
-{
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-
-    assert_true(n > 0);
-    return arena_printf(arena, "%.*s", (int)n, path);
-}
-
 static void start_programs(struct platform *self)
 {
     struct arena *arena = arena_new();
@@ -38,7 +29,7 @@ static void start_programs(struct platform *self)
             .program = arena_printf(arena, "services/%s/%s", programs[i], programs[i]),
         };
     }
-    entries[N_PROGRAMS] = (struct host_entry){ .name = "cli", .program = this_program(arena) };
+    entries[N_PROGRAMS] = (struct host_entry){ .name = "cli", .program = host_this_program(arena) };
     host_init(&self->host, entries, N_PROGRAMS + 1);
     for (size_t i = 0; i < N_PROGRAMS; i++) {
         host_start(&self->host, programs[i]);
@@ -47,25 +38,6 @@ static void start_programs(struct platform *self)
         host_wait_ready(&self->host, programs[i]);
     }
     arena_free(arena);
-}
-
-static void join(struct platform *self)
-{
-    const struct mesh_options options = {
-        .service = "cli",
-        .instance_id = "cli-1",
-        .agent_socket = host_path(&self->host, "agent.sock"),
-        .listen = "",
-        .http = "",
-        .trust_domain = "weft.local",
-        .notify_socket = "",
-        .log_level = "error",
-        .is_client = true,
-        .no_snapshot = true,
-    };
-
-    assert_int_equal(chdir(self->host.folder), 0);
-    assert_status(mesh_join(self->host.arena, &options, HOST_PATIENCE_MS, &self->mesh), STATUS_OK);
 }
 
 static void read_admin_token(struct platform *self)
@@ -89,7 +61,7 @@ void platform_init(struct platform *self)
 {
     *self = (struct platform){ .mesh = NULL };
     start_programs(self);
-    join(self);
+    self->mesh = host_join(&self->host);
     read_admin_token(self);
 }
 
@@ -97,7 +69,6 @@ void platform_reset(struct platform *self)
 {
     host_stop_all(&self->host);
     mesh_free(self->mesh);
-    assert_int_equal(chdir(self->host.start), 0);
     host_reset(&self->host);
 }
 
