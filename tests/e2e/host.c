@@ -220,7 +220,7 @@ static const char *wait_for(struct host *self, struct host_program *program, con
     return found + strlen(key);
 }
 
-void host_start_program(struct host *self, const char *name, const char *path)
+void host_spawn(struct host *self, const char *name, const char *path)
 {
     struct host_program *program = program_of(self, name);
     const char *const arguments[] = { name, NULL };
@@ -232,21 +232,23 @@ void host_start_program(struct host *self, const char *name, const char *path)
     if (program->notify < 0) {
         open_notify_socket(self, program);
     }
-    while (hear(program, 0)) { /* of an earlier life */
-    }
-    program->said[0] = '\0';
     program->pid = fork();
     assert_true(program->pid >= 0);
     if (program->pid == 0) {
         become(program_path(self, path), arguments, environment, folder, -1);
     }
+}
+
+void host_start_program(struct host *self, const char *name, const char *path)
+{
+    host_spawn(self, name, path);
     if (strcmp(name, "registry") == 0) {
         wait_for_file(host_path(self, "registry/join_token"));
     } else if (strcmp(name, "agent") == 0) {
         wait_for_file(host_path(self, "agent.sock"));
     }
     if (strcmp(name, "agent") != 0) {
-        (void)wait_for(self, program, "X_WEFT_ADDRESS=");
+        (void)wait_for(self, program_of(self, name), "X_WEFT_ADDRESS=");
     }
 }
 
@@ -255,14 +257,25 @@ void host_start(struct host *self, const char *name)
     host_start_program(self, name, arena_printf(self->arena, "services/%s/%s", name, name));
 }
 
+/* Its next life speaks for itself. */
+static int bury(struct host_program *program)
+{
+    int result = 0;
+
+    assert_int_equal(waitpid(program->pid, &result, 0), program->pid);
+    while (hear(program, 0)) {
+    }
+    program->said[0] = '\0';
+    program->pid = 0;
+    return result;
+}
+
 void host_end(struct host *self, const char *name)
 {
     struct host_program *program = program_of(self, name);
-    int result = 0;
 
     assert_int_equal(kill(program->pid, SIGTERM), 0);
-    assert_int_equal(waitpid(program->pid, &result, 0), program->pid);
-    program->pid = 0;
+    int result = bury(program);
     if (!WIFEXITED(result) || WEXITSTATUS(result) != 0) {
         print_log(self, name);
         fail_msg("'%s' ended with %d", name, result);
@@ -275,8 +288,7 @@ void host_stop(struct host *self, const char *name, int signal_number)
 
     if (program->pid > 0) {
         (void)kill(program->pid, signal_number);
-        (void)waitpid(program->pid, NULL, 0);
-        program->pid = 0;
+        (void)bury(program);
     }
 }
 

@@ -67,6 +67,8 @@ const char *host_path(struct host *self, const char *name) NONNULL RETURNS_NONNU
 void host_start(struct host *self, const char *name) NONNULL;
 /* The same with another program than services/NAME/NAME; path is as in an entry. */
 void host_start_program(struct host *self, const char *name, const char *path) NONNULL;
+/* The same, and waits for nothing. */
+void host_spawn(struct host *self, const char *name, const char *path) NONNULL;
 /* SIGTERM.  Fails when the end is not a good one: a sanitizer may have found something. */
 void host_end(struct host *self, const char *name) NONNULL;
 /* Sends signal_number and waits for the end. */

@@ -12,12 +12,15 @@
 #include "weft/testing/v1/echo_service.pb-c.h"
 #include "weft/testing/v1/echo_service_descriptors.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* gRPC may be in the middle of a handshake when a process ends, and its TLS objects stay. */
@@ -252,6 +255,41 @@ static void a_registry_that_dies_and_comes_back_costs_no_call(void **state)
     assert_int_equal(stop_calling(), 0);
 }
 
+/* Returns how many datagrams are in it when no more go in. */
+static int fill(const char *socket_path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int n = 0;
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+    while (sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof address) == 1) {
+        n++;
+    }
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(close(fd), 0);
+    return n;
+}
+
+static void what_a_member_has_to_say_is_said_until_it_is_heard(void **state)
+{
+    const char *member = "";
+
+    (void)state;
+    host_end(&f.host, members[0]);
+    host_end(&f.host, members[1]);
+    assert_true(fill(host_path(&f.host, "left.notify")) > 0);
+    host_spawn(&f.host, members[0], host_this_program(f.host.arena));
+    while (member[0] == '\0') { /* it has all that it needs, and nobody can have heard of it */
+        struct call call = call_of_process(f.host.arena);
+        (void)ask(&call, &member);
+        (void)usleep(10000);
+    }
+    host_wait_ready(&f.host, members[0]);
+    assert_int_equal(strncmp(host_address(&f.host, members[0]), "127.0.0.1:", 10), 0);
+    start_member(1);
+}
+
 /* What a sanitizer finds at the end of a process is said by its exit code. */
 static void all_end_well(void **state)
 {
@@ -272,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_member_that_dies_is_gone_within_a_moment),
         cmocka_unit_test(a_client_outlives_the_last_member),
         cmocka_unit_test(a_registry_that_dies_and_comes_back_costs_no_call),
+        cmocka_unit_test(what_a_member_has_to_say_is_said_until_it_is_heard),
         cmocka_unit_test(all_end_well),
     };
 
