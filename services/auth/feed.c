@@ -1,5 +1,6 @@
 #include "services/auth/feed.h"
 
+#include "libs/base/wait.h"
 #include "libs/rpc/message.h"
 #include "services/auth/feed_internal.h"
 
@@ -216,28 +217,14 @@ bool feed_find_tenant(struct feed *self, const char *tenant_id, struct feed_tena
     return found;
 }
 
-static struct timespec after_ms(int64_t timeout_ms)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
-}
-
 bool feed_await_tenant(struct feed *self, const char *tenant_id, int64_t timeout_ms,
                        struct feed_tenant *ret_tenant)
 {
-    struct timespec until = after_ms(timeout_ms); /* a condition waits by the machine's clock */
+    const struct timespec end = wait_end(timeout_ms);
 
     lock(self);
     bool found = find(self, tenant_id, ret_tenant);
-    while (!found && pthread_cond_timedwait(&self->grown, &self->lock, &until) == 0) {
+    while (!found && wait_until(&self->grown, &self->lock, &end)) {
         found = find(self, tenant_id, ret_tenant);
     }
     unlock(self);
@@ -314,7 +301,6 @@ struct feed *feed_new(const struct feed_options *options)
     assert(options->clock != NULL && options->epoch > 0 && options->changed != NULL);
 
     struct feed *self = feed_allocate(sizeof *self);
-    pthread_condattr_t monotonic;
 
     self->options = *options;
     self->state.jwks = copy("");
@@ -323,10 +309,7 @@ struct feed *feed_new(const struct feed_options *options)
     map_init(&self->state.revocations);
     map_init(&self->state.tenants);
     (void)pthread_mutex_init(&self->lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&self->grown, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&self->grown, NULL);
     return self;
 }
 

@@ -1,5 +1,6 @@
 #include "services/scheduler/engine.h"
 
+#include "libs/base/wait.h"
 #include "libs/obs/metrics.h"
 #include "services/scheduler/engine_internal.h"
 
@@ -262,19 +263,11 @@ void engine_kick(struct engine *self)
 
 static void wait_for_something(struct engine *self, int64_t ms)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&self->finished_lock);
     while (self->first_finished == NULL && !self->is_kicked &&
-           pthread_cond_clockwait(&self->something_happened, &self->finished_lock, CLOCK_MONOTONIC,
-                                  &until) == 0) {
+           wait_until(&self->something_happened, &self->finished_lock, &end)) {
     }
     self->is_kicked = false;
     pthread_mutex_unlock(&self->finished_lock);
