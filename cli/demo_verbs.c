@@ -32,6 +32,9 @@ static status demo(struct invocation *invocation)
     double seconds = (double)(clock_monotonic_ms(&system_clock) - begin_ms) / 1000;
     if (self.n_failed == 0) {
         output_say(invocation->output, TONE_GOOD, "all of it holds (%.1f s)", seconds);
+        output_say(invocation->output, TONE_DIM,
+                   "questions of your own: ./weft key create " DEMO_TENANT " publisher --save mine "
+                   "&& ./weft search " DEMO_PROJECT " " DEMO_COLLECTION " WORD... --as mine");
     } else {
         output_say(invocation->output, TONE_BAD, "%d checks do not hold (%.1f s)", self.n_failed,
                    seconds);

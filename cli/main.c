@@ -3,6 +3,7 @@
 #include "cli/help.h"
 #include "cli/session.h"
 #include "cli/traces.h"
+#include "libs/base/status_details.h"
 #include "libs/mesh/mesh.h"
 
 #include <signal.h>
@@ -51,6 +52,17 @@ static const char *next_step(const struct invocation *invocation, const struct v
                             invocation->as != NULL           ? "that is the key of --as"
                             : getenv("WEFT_API_KEY") != NULL ? "that is the key in WEFT_API_KEY"
                                                              : "that is the administrator's key");
+    case STATUS_RESOURCE_EXHAUSTED:
+        return s.details != NULL && s.details->retry_after_ms > 0
+                   ? arena_printf(invocation->arena, "again in %.1f s",
+                                  (double)s.details->retry_after_ms / 1000)
+                   : NULL;
+    case STATUS_NOT_FOUND:
+        /* Projects are of the tenant whose key asks. */
+        return strncmp(verb->usage, "PROJECT_ID", strlen("PROJECT_ID")) == 0 &&
+                       invocation->as == NULL && getenv("WEFT_API_KEY") == NULL
+                   ? "--as NAME asks in another tenant than the administrator's own"
+                   : NULL;
     case STATUS_PERMISSION_DENIED:
         return "./weft whoami, with the same --as, shows what it may do";
     default:

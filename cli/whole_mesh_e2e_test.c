@@ -319,6 +319,20 @@ static void the_demo_holds(void **state)
     assert_int_equal(f->code, 0);
 }
 
+/* The packages are acme's. */
+static void who_asks_in_the_wrong_tenant_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(strstr(weft(f, "search debian packages chess 2>&1"), "--as NAME"));
+    assert_int_equal(f->code, 1);
+    (void)weft(f, "key create acme publisher --save mine");
+    assert_int_equal(f->code, 0);
+    assert_non_null(strstr(weft(f, "search debian packages chess --as mine"), "gnuchess"));
+    assert_non_null(strstr(weft(f, "tenant list --as mine 2>&1"), "platform:tenants:list"));
+    assert_int_equal(f->code, 1);
+}
+
 static void a_job_survives_the_death_of_each_service(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_program_says_how_it_is),
         cmocka_unit_test(the_demo_holds),
+        cmocka_unit_test(who_asks_in_the_wrong_tenant_is_told),
         cmocka_unit_test(a_job_survives_the_death_of_each_service),
         cmocka_unit_test(the_log_is_what_was_signed),
     };
