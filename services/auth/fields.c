@@ -2,6 +2,7 @@
 
 #include "libs/authz/pattern.h"
 #include "libs/base/status_details.h"
+#include "libs/base/text.h"
 #include "libs/crypto/api_key.h"
 #include "services/auth/roles.h"
 
@@ -20,7 +21,11 @@ static bool is_id(const char *id)
 
 status field_id(struct arena *arena, const char *field, const char *id)
 {
-    return is_id(id) ? status_ok() : status_bad_field(arena, field, "'%s' is not well formed", id);
+    return is_id(id)
+               ? status_ok()
+               : status_bad_field(arena, field,
+                                  "'%s' is not 3 to 63 of a-z, 0-9 and '-', the first a letter",
+                                  id);
 }
 
 status field_key_id(struct arena *arena, const char *field, const char *id)
@@ -42,6 +47,16 @@ status field_display_name(struct arena *arena, const char *name)
     return status_ok();
 }
 
+static const char *role_names(struct arena *arena)
+{
+    struct text names = text_new(arena);
+
+    for (size_t i = 0; i < n_roles; i++) {
+        text_add(&names, "%s%s", i > 0 ? ", " : "", roles[i].id);
+    }
+    return text_string(&names);
+}
+
 status field_roles(struct arena *arena, char *const *roles_, size_t n)
 {
     if (n > FIELDS_MAX_ROLES) {
@@ -49,7 +64,8 @@ status field_roles(struct arena *arena, char *const *roles_, size_t n)
     }
     for (size_t i = 0; i < n; i++) {
         if (role_find(roles_[i]) == NULL) {
-            return status_bad_field(arena, "roles", "'%s' is none", roles_[i]);
+            return status_bad_field(arena, "roles", "'%s' is not one of %s", roles_[i],
+                                    role_names(arena));
         }
         for (size_t j = 0; j < i; j++) {
             if (strcmp(roles_[i], roles_[j]) == 0) {
@@ -69,7 +85,9 @@ status field_permissions(struct arena *arena, char *const *permissions, size_t n
     }
     for (size_t i = 0; i < n; i++) {
         if (!pattern_is_valid(permissions[i])) {
-            return status_bad_field(arena, "permissions", "'%s' is not well formed",
+            return status_bad_field(arena, "permissions",
+                                    "'%s' is not such as 'project:my-app:data:read' or "
+                                    "'project:*:**'",
                                     permissions[i]);
         }
         size += strlen(permissions[i]);

@@ -60,6 +60,7 @@ static void lists_have_their_limits(void **state)
     char *many[FIELDS_MAX_PERMISSIONS + 1];
     char long_pattern[256];
     char *twice[] = { message_text("admin"), message_text("admin") };
+    char *unknown[] = { message_text("reader") };
 
     memset(long_pattern, 'a', sizeof long_pattern - 1);
     long_pattern[sizeof long_pattern - 1] = '\0';
@@ -79,6 +80,9 @@ static void lists_have_their_limits(void **state)
     assert_status(field_roles(*state, twice, 1), STATUS_OK);
     assert_status(field_roles(*state, twice, 2), STATUS_INVALID_ARGUMENT);
     assert_status(field_roles(*state, many, FIELDS_MAX_ROLES + 1), STATUS_INVALID_ARGUMENT);
+    s = field_roles(*state, unknown, 1);
+    assert_string_equal(s.message,
+                        "roles 'reader' is not one of admin, publisher, consumer, readonly");
 }
 
 static void numbers_have_defaults_and_limits(void **state)

@@ -65,12 +65,15 @@ static status check_range(struct arena *arena, const char *field, int64_t value,
 status job_check(struct arena *arena, const struct job_record *job)
 {
     if (!job_project_is_valid(job->project_id)) {
-        return status_bad_field(arena, "project_id", "'%.*s' is not well formed",
+        return status_bad_field(arena, "project_id",
+                                "'%.*s' is not 1 to 63 of a-z, 0-9 and '-', the first a letter",
                                 JOB_MAX_NAME_BYTES, job->project_id);
     }
     if (!job_capability_is_valid(job->capability)) {
-        return status_bad_field(arena, "capability", "'%.*s' is not well formed",
-                                JOB_MAX_NAME_BYTES, job->capability);
+        return status_bad_field(
+            arena, "capability",
+            "'%.*s' is not 1 to 63 of a-z, 0-9, '-' and '.', the first a letter",
+            JOB_MAX_NAME_BYTES, job->capability);
     }
     TRY(check_length(arena, "payload", job->payload.size, JOB_MAX_PAYLOAD_BYTES));
     TRY(check_length(arena, "idempotency_key", strlen(job->idempotency_key), JOB_MAX_KEY_BYTES));

@@ -90,10 +90,13 @@ status job_of_caller(struct arena *arena, const struct call *call,
 status check_job_name(struct arena *arena, const char *project_id, const char *job_id)
 {
     if (!job_project_is_valid(project_id)) {
-        return status_bad_field(arena, "project_id", "'%.63s' is not well formed", project_id);
+        return status_bad_field(arena, "project_id",
+                                "'%.63s' is not 1 to 63 of a-z, 0-9 and '-', the first a letter",
+                                project_id);
     }
     if (!job_id_is_valid(job_id)) {
-        return status_bad_field(arena, "job_id", "'%.63s' is not well formed", job_id);
+        return status_bad_field(arena, "job_id",
+                                "'%.63s' is not 26 of 0-9 and a-z, as EnqueueJob gives", job_id);
     }
     return status_ok();
 }
@@ -165,7 +168,8 @@ static status check_list(const struct call *call,
                          const Weft__Scheduler__V1__ListJobsRequest *request)
 {
     if (!job_project_is_valid(request->project_id)) {
-        return status_bad_field(call->arena, "project_id", "'%.63s' is not well formed",
+        return status_bad_field(call->arena, "project_id",
+                                "'%.63s' is not 1 to 63 of a-z, 0-9 and '-', the first a letter",
                                 request->project_id);
     }
     if (request->page_size < 0) {

@@ -25,7 +25,8 @@ static status check_field(const struct search_schema *schema, struct arena *aren
 
     if (!is_name(field->name)) {
         return status_bad_field(arena, arena_printf(arena, "fields[%zu].name", i),
-                                "'%s' is not well formed", field->name);
+                                "'%s' is not 1 to %d of a-z, 0-9 and '_', the first a letter",
+                                field->name, MAX_FIELD_NAME_BYTES);
     }
     if (field->kind < FIELD_TEXT || field->kind > FIELD_BOOL) {
         return status_bad_field(arena, arena_printf(arena, "fields[%zu].kind", i),

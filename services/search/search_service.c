@@ -53,7 +53,9 @@ static status check_id(struct arena *arena, const char *field, const char *id)
 {
     return search_name_is_valid(id)
                ? status_ok()
-               : status_bad_field(arena, field, "'%.63s' is not well formed", id);
+               : status_bad_field(arena, field,
+                                  "'%.63s' is not 1 to 63 of a-z, 0-9 and '-', the first a letter",
+                                  id);
 }
 
 status collection_of(const struct call *call, struct arena *arena, const char *project_id,
