@@ -331,8 +331,8 @@ static void a_dropped_collection_leaves_no_files(void **state)
 
 #define SECRET "theirs alone"
 
-/* A document of globex with the secret in it, and one of acme beside it. */
-static status write_both(struct fixture *f, const char *id, unsigned version)
+/* A document of globex with the secret in it. */
+static status write_theirs(struct fixture *f, const char *id, unsigned version)
 {
     struct document_field body = {
         .place = FIELD_BODY,
@@ -343,7 +343,13 @@ static status write_both(struct fixture *f, const char *id, unsigned version)
     struct search_write write = { .document = &made };
 
     TRY(search_engine_write(f->engine, f->arena, &theirs, &write, 1));
-    TRY(write.result);
+    return write.result;
+}
+
+/* And one of acme beside it. */
+static status write_both(struct fixture *f, const char *id, unsigned version)
+{
+    TRY(write_theirs(f, id, version));
     return upsert(f, id, version);
 }
 
@@ -468,6 +474,29 @@ static void a_scrub_leaves_alone_what_nobody_shares(void **state)
     assert_status(files_list(&f->files.files, f->arena, "segments", &after), STATUS_OK);
     assert_int_equal(after.n_names, 1);
     assert_string_equal(after.names[0], before.names[0]);
+}
+
+/* Six parts that ask to be merged, one of which cannot be read; none lies beside theirs. */
+static void rot_elsewhere_does_not_hold_up_a_scrub(void **state)
+{
+    struct fixture *f = *state;
+    struct files_names names;
+
+    for (unsigned i = 0; i < 6; i++) {
+        assert_status(upsert(f, arena_printf(f->arena, "d%u", i), 1), STATUS_OK);
+        assert_status(search_engine_flush(f->engine, f->arena), STATUS_OK);
+    }
+    assert_status(files_list(&f->files.files, f->arena, "segments", &names), STATUS_OK);
+    close_engine(f);
+    crash_files_flip(&f->files, arena_printf(f->arena, "segments/%s", names.names[0]), 10);
+    assert_status(open_engine(f), STATUS_OK);
+    assert_status(merge_all(f), STATUS_DATA_LOSS);
+    assert_status(search_engine_create(f->engine, f->arena, &theirs, &schema), STATUS_OK);
+    assert_status(write_theirs(f, "a", 1), STATUS_OK);
+    assert_status(search_engine_flush(f->engine, f->arena), STATUS_OK);
+    assert_true(is_on_disk(f, SECRET));
+    assert_status(drop_and_scrub(f), STATUS_OK);
+    assert_false(is_on_disk(f, SECRET));
 }
 
 static void a_scrub_waits_for_who_is_still_reading(void **state)
@@ -952,6 +981,7 @@ int main(void)
         TEST(a_scrub_leaves_no_byte_of_what_was_dropped),
         TEST(what_was_scrubbed_does_not_come_back_with_a_crash),
         TEST(a_scrub_leaves_alone_what_nobody_shares),
+        TEST(rot_elsewhere_does_not_hold_up_a_scrub),
         TEST(a_scrub_waits_for_who_is_still_reading),
         TEST(a_flush_that_failed_does_not_hide_anything_from_a_scrub),
         TEST(a_page_tells_when_it_does_not_follow_the_one_before),

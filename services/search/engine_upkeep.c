@@ -123,10 +123,27 @@ static bool has_many_dead(const struct collection_part *part)
     return n_dead * 100 > (uint64_t)part->n_docs * DEAD_PERCENT;
 }
 
+/* A scrub leaves alone what it need not touch: a part that cannot be merged does not hold it up. */
 static bool is_to_scrub(struct search_engine *engine, const struct extent *extent)
 {
     return extent->segment != 0 && extent->segment < engine->scrub_before &&
            !segments_is_whole(&engine->segments, extent);
+}
+
+static bool is_to_merge(struct search_engine *engine, const struct collection_part *part,
+                        const size_t *tiers)
+{
+    if (engine->scrub_before != 0) {
+        return is_to_scrub(engine, &part->part) || is_to_scrub(engine, &part->dead);
+    }
+    return has_many_dead(part) || tiers[tier_of(part->part.size)] >= MERGE_PARTS ||
+           segments_is_wasteful(&engine->segments, &part->part);
+}
+
+/* Whether one more part keeps a step within its limit; a larger one is scrubbed alone. */
+static bool has_room(const struct search_engine *engine, uint64_t size, uint64_t more)
+{
+    return size + more <= MAX_MERGE_BYTES || (engine->scrub_before != 0 && size == 0);
 }
 
 /* The parts that are to be merged, in arena; NULL: none. */
@@ -142,12 +159,7 @@ static const bool *pick_parts(struct search_engine *engine, struct arena *arena,
     }
     for (size_t i = 0; i < collection->n_parts; i++) {
         const struct collection_part *part = &collection->parts[i];
-        bool scrub = is_to_scrub(engine, &part->part) || is_to_scrub(engine, &part->dead);
-        picked[i] = scrub || has_many_dead(part) ||
-                    tiers[tier_of(part->part.size)] >= MERGE_PARTS ||
-                    segments_is_wasteful(&engine->segments, &part->part);
-        picked[i] = picked[i] && (size + part->part.size <= MAX_MERGE_BYTES ||
-                                  (scrub && size == 0)); /* a larger one goes alone */
+        picked[i] = is_to_merge(engine, part, tiers) && has_room(engine, size, part->part.size);
         size += picked[i] ? part->part.size : 0;
     }
     *ret_bytes = size;

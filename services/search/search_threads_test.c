@@ -1,5 +1,6 @@
 /* Many threads at one engine whose memtables are small, so that it flushes and merges under way:
- * nothing is lost, what was acknowledged is found at once, and ThreadSanitizer has nothing to say.
+ * nothing is lost, what was acknowledged is found at once, what was scrubbed is gone, and
+ * ThreadSanitizer has nothing to say.
  */
 
 #include "libs/testing/assert_status.h"
@@ -125,6 +126,82 @@ static void *read_rounds(void *data)
     return NULL;
 }
 
+/* ---- One who comes and goes ---- */
+
+/* Rounds of whose documents there is no other. */
+enum { GOING_TENANT = 9, GOING_ROUNDS = 20, FIRST_GOING_ROUND = 5000 };
+
+/* Whether a file has a word of those rounds. */
+static bool is_in_folder(struct thread *thread, struct arena *arena, const char *folder)
+{
+    struct files *files = &thread->fixture->files.files;
+    struct files_names names = { .n_names = 0 };
+    bool found = !status_is_ok(files_list(files, arena, folder, &names));
+
+    for (size_t i = 0; i < names.n_names; i++) {
+        const char *name = arena_printf(arena, "%s/%s", folder, names.names[i]);
+        bytes data = { 0 };
+        status s = files_read(files, arena, name, SIZE_MAX, &data); /* it may be gone meanwhile */
+        found = found || (status_is_ok(s) && data.size > 0 &&
+                          memmem(data.data, data.size, "round r50", 9) != NULL);
+    }
+    return found;
+}
+
+static status drop_and_scrub(struct thread *thread, struct arena *arena)
+{
+    struct search_engine *engine = thread->fixture->engine;
+    const struct collection_name name = name_of(thread);
+    uint64_t scrub = 0;
+    status s = search_engine_drop(engine, arena, &name);
+
+    for (bool more = true; more && status_is_ok(s);) {
+        s = search_engine_scrub(engine, arena, &scrub, &more);
+        if (s.code == STATUS_UNAVAILABLE) { /* the other still has it in hand */
+            s = status_ok();
+            scrub = 0;
+        }
+    }
+    return s;
+}
+
+static void *come_and_go(void *data)
+{
+    struct thread *thread = data;
+    const struct collection_name name = name_of(thread);
+
+    for (unsigned round = 0; round < GOING_ROUNDS; round++) {
+        struct arena *arena = arena_new();
+        status s = search_engine_create(thread->fixture->engine, arena, &name, &schema);
+        expect(thread, status_is_ok(s), s.message);
+        s = write_round(thread, arena, FIRST_GOING_ROUND + round);
+        expect(thread, status_is_ok(s), s.message);
+        s = drop_and_scrub(thread, arena);
+        expect(thread, status_is_ok(s), s.message);
+        expect(thread, !is_in_folder(thread, arena, "log"), "something is left in the log");
+        expect(thread, !is_in_folder(thread, arena, "segments"), "something is left in a segment");
+        arena_free(arena);
+    }
+    return NULL;
+}
+
+/* Writes to it all the while, and does not know whether it is there. */
+static void *write_anyhow(void *data)
+{
+    struct thread *thread = data;
+    struct arena *arena = arena_new();
+
+    while (!thread->fixture->stopping) {
+        status s = write_round(thread, arena, FIRST_GOING_ROUND);
+        expect(thread, status_is_ok(s) || s.code == STATUS_NOT_FOUND, s.message);
+        arena_reset(arena);
+    }
+    arena_free(arena);
+    return NULL;
+}
+
+/* ---- All together ---- */
+
 static void open_engine(struct fixture *f)
 {
     const struct search_engine_options options = {
@@ -150,6 +227,8 @@ static void many_threads_lose_nothing(void **state)
     struct fixture f = { .arena = arena_new() };
     struct thread writers[WRITERS];
     struct thread readers[READERS];
+    struct thread goer;
+    struct thread disturber;
 
     (void)state;
     assert_status(disk_files_init(&f.files, f.arena, temp_folder(f.arena)), STATUS_OK);
@@ -164,10 +243,14 @@ static void many_threads_lose_nothing(void **state)
     for (unsigned i = 0; i < READERS; i++) {
         start(&f, &readers[i], i % WRITERS, read_rounds);
     }
+    start(&f, &goer, GOING_TENANT, come_and_go);
+    start(&f, &disturber, GOING_TENANT, write_anyhow);
     for (unsigned i = 0; i < WRITERS; i++) {
         assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
     }
+    assert_int_equal(pthread_join(goer.thread, NULL), 0);
     f.stopping = true;
+    assert_int_equal(pthread_join(disturber.thread, NULL), 0);
     for (unsigned i = 0; i < READERS; i++) {
         assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
     }
