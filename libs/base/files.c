@@ -151,7 +151,10 @@ static status errno_status(struct arena *arena, const char *doing, const char *n
                             : error == ENOSPC || error == EDQUOT ? STATUS_RESOURCE_EXHAUSTED
                                                                  : STATUS_UNAVAILABLE;
 
-    return status_error(arena, code, "%s '%s': %s", doing, name, strerror(error));
+    /* This one reaches callers far away, who know of no files. */
+    return code == STATUS_RESOURCE_EXHAUSTED
+               ? status_error(arena, code, "the disk is full")
+               : status_error(arena, code, "%s '%s': %s", doing, name, strerror(error));
 }
 
 static const char *path_of(const struct files *files, struct arena *arena, const char *name)

@@ -136,7 +136,8 @@ struct audit_list {
 status audit_engine_list(struct audit_engine *engine, struct arena *arena,
                          const struct audit_query *query, struct audit_list *ret_list) NONNULL;
 
-/* The newest checkpoint, after everything that is durable was taken into one. */
+/* The newest checkpoint, after everything that is durable was taken into one: unless the disk is
+ * full, when it is the newest that could be written. */
 status audit_engine_checkpoint(struct audit_engine *engine, struct arena *arena,
                                struct audit_log_state *ret_state) NONNULL;
 

@@ -141,7 +141,10 @@ status audit_engine_checkpoint(struct audit_engine *engine, struct arena *arena,
 {
     audit_log_state(engine->log, arena, ret_state);
     if (ret_state->integrated < ret_state->durable) {
-        TRY(audit_log_integrate(engine->log, arena));
+        status s = audit_log_integrate(engine->log, arena);
+        if (s.code != STATUS_RESOURCE_EXHAUSTED) { /* then the one of before is the newest */
+            TRY(s);
+        }
         audit_log_state(engine->log, arena, ret_state);
     }
     return status_ok();
