@@ -70,7 +70,7 @@ static struct peer *find_in_mesh(void *data, const char *service)
     return mesh_peer(data, service);
 }
 
-/* Our SVID is written below the working folder, as every member's is. */
+/* What the client keeps is found from the working folder. */
 static status enter_folder(struct invocation *invocation, const struct home *home)
 {
     const char *path = home_path(invocation->arena, home, "cli");
@@ -86,9 +86,12 @@ static status enter_folder(struct invocation *invocation, const struct home *hom
 static status join(struct invocation *invocation, const struct home *home)
 {
     const char *level = getenv("WEFT_LOG_LEVEL");
+    /* Beside the sockets: who asks must be able to while the home's disk is full. */
+    const char *svid_folder = home_socket(invocation->arena, home, "cli-svid");
     struct mesh *mesh = NULL;
 
     TRY(enter_folder(invocation, home));
+    TRY(make_folder(invocation->arena, svid_folder, 0700));
     TRY(mesh_join(invocation->arena,
                   &(struct mesh_options){
                       .service = "cli",
@@ -99,6 +102,7 @@ static status join(struct invocation *invocation, const struct home *home)
                       .trust_domain = PROGRAMS_TRUST_DOMAIN,
                       .notify_socket = "",
                       .log_level = level != NULL ? level : "error",
+                      .svid_folder = svid_folder,
                       .is_client = true,
                       .no_snapshot = true,
                   },

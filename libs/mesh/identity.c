@@ -78,7 +78,8 @@ static void set(struct identity *self, const char *spiffe_id, status s)
         (void)snprintf(self->spiffe_id, sizeof self->spiffe_id, "%s", spiffe_id);
         self->is_there = true;
     } else {
-        self->is_refused = s.code != STATUS_UNAVAILABLE && s.code != STATUS_DEADLINE_EXCEEDED;
+        self->is_refused = s.code != STATUS_UNAVAILABLE && s.code != STATUS_DEADLINE_EXCEEDED &&
+                           s.code != STATUS_RESOURCE_EXHAUSTED;
         (void)snprintf(self->why_not, sizeof self->why_not, "%s", s.message);
     }
     pthread_cond_broadcast(&self->changed);
@@ -198,16 +199,18 @@ static void fall_back(struct identity *self, struct arena *arena)
 {
     const char *spiffe_id = NULL;
     bool is_refused;
+    const char *why_not;
 
     pthread_mutex_lock(&self->lock);
     is_refused = self->is_refused;
+    why_not = arena_strdup(arena, self->why_not);
     pthread_mutex_unlock(&self->lock);
     status s = is_refused ? status_error(arena, STATUS_PERMISSION_DENIED, "the agent has said no")
                           : identity_read(self->options.files, arena,
                                           clock_wall_ms(self->options.clock), &spiffe_id);
     if (status_is_ok(s)) {
-        LOG(self->options.log, LEVEL_WARN, NULL,
-            "the agent is away: the identity of before is used", log_text("spiffe_id", spiffe_id));
+        LOG(self->options.log, LEVEL_WARN, NULL, "the identity of before is used",
+            log_text("spiffe_id", spiffe_id), log_text("why", why_not));
         set(self, spiffe_id, s);
     }
 }

@@ -40,7 +40,7 @@ struct mesh {
     struct admin *admin;
     struct runtime *runtime;
     struct keeper *keeper;
-    struct disk_files files; /* the process' own folder */
+    struct disk_files files; /* of its identity */
     struct channel *agent;
     struct identity *identity;
     const char *spiffe_id;
@@ -276,7 +276,8 @@ status mesh_join(struct arena *arena, const struct mesh_options *options, int64_
     start_observing(self);
     self->keeper = keeper_new();
     keeper_add(self->keeper, &self->teller);
-    status s = disk_files_init(&self->files, arena, "svid");
+    status s = disk_files_init(&self->files, arena,
+                               options->svid_folder != NULL ? options->svid_folder : "svid");
     if (status_is_ok(s)) {
         set_bootstrap(self);
         self->runtime = runtime_start(&(struct runtime_options){ .tracer = self->tracer });

@@ -52,7 +52,8 @@ struct mesh_options {
     const char *log_level;     /* WEFT_LOG_LEVEL: "info" */
     bool stale_reads;          /* WEFT_STALE_READS: 1 when reads go on without auth; 0 */
     /* What the program sets itself: */
-    bool is_client;    /* serves nothing: no server, no lease, no HTTP; logs warnings alone */
+    const char *svid_folder; /* where the identity is written; NULL: "svid" */
+    bool is_client;          /* serves nothing: no server, no lease, no HTTP; logs warnings alone */
     bool own_identity; /* svid.pem and bundle.pem are there already: the registry, which issues its
                           own.  It holds no lease either: it is the catalogue */
     bool no_snapshot;  /* decides by certificates alone */
