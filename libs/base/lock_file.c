@@ -7,7 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { MAX_HOLDER_BYTES = 32 };
+enum { MAX_HOLDER_BYTES = 32, LOOK_EVERY_MS = 20 };
 
 static status held_by_another(struct arena *arena, const char *path, int fd)
 {
@@ -38,6 +38,20 @@ status lock_file_take(struct arena *arena, const char *path, struct lock_file *r
     }
     *ret_lock = (struct lock_file){ .fd = fd };
     return status_ok();
+}
+
+/* By looking again and again, since flock(2) knows no time-out but by a signal. */
+status lock_file_wait(struct arena *arena, const char *path, int64_t patience_ms,
+                      struct lock_file *ret_lock)
+{
+    status s = lock_file_take(arena, path, ret_lock);
+
+    for (int64_t ms = 0; s.code == STATUS_FAILED_PRECONDITION && ms < patience_ms;
+         ms += LOOK_EVERY_MS) {
+        (void)usleep(LOOK_EVERY_MS * 1000);
+        s = lock_file_take(arena, path, ret_lock);
+    }
+    return s;
 }
 
 void lock_file_release(struct lock_file *lock)

@@ -12,6 +12,8 @@
 #include "libs/base/attributes.h"
 #include "libs/base/status.h"
 
+#include <stdint.h>
+
 struct lock_file {
     int fd; /* -1 when it is not held */
 };
@@ -20,6 +22,9 @@ struct lock_file {
  * another lock_file of this one, holds the lock; it is named.  UNAVAILABLE: the file cannot be
  * opened. */
 status lock_file_take(struct arena *arena, const char *path, struct lock_file *ret_lock) NONNULL;
+/* The same, but gives another holder up to patience_ms to end. */
+status lock_file_wait(struct arena *arena, const char *path, int64_t patience_ms,
+                      struct lock_file *ret_lock) NONNULL;
 void lock_file_release(struct lock_file *lock) NONNULL;
 
 #endif

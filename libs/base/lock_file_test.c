@@ -3,7 +3,9 @@
 #include "libs/testing/assert_status.h"
 #include "libs/testing/temp_folder.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void a_lock_is_held_once(void **state)
@@ -20,6 +22,28 @@ static void a_lock_is_held_once(void **state)
     assert_status(lock_file_take(*state, path, &second), STATUS_OK);
     lock_file_release(&second);
     lock_file_release(&second);
+}
+
+static void a_lock_is_waited_for_until_its_holder_dies(void **state)
+{
+    const char *path = arena_printf(*state, "%s/lock", temp_folder(*state));
+    struct lock_file lock;
+    int ends[2];
+    char byte = 0;
+
+    assert_int_equal(pipe(ends), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        status s = lock_file_take(*state, path, &lock);
+        _exit(status_is_ok(s) && write(ends[1], "", 1) == 1 ? pause() : 1);
+    }
+    assert_int_equal(read(ends[0], &byte, 1), 1); /* it holds the lock */
+    assert_status(lock_file_wait(*state, path, 1, &lock), STATUS_FAILED_PRECONDITION);
+    assert_int_equal(kill(holder, SIGKILL), 0);
+    assert_status(lock_file_wait(*state, path, 60 * 1000, &lock), STATUS_OK);
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+    lock_file_release(&lock);
+    assert_int_equal(close(ends[0]) | close(ends[1]), 0);
 }
 
 static void a_folder_that_is_not_there_is_said(void **state)
@@ -47,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_lock_is_held_once),
+        TEST(a_lock_is_waited_for_until_its_holder_dies),
         TEST(a_folder_that_is_not_there_is_said),
     };
 

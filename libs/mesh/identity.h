@@ -8,7 +8,8 @@
  *     bundle.pem   the authorities
  *
  * and is used again, unless it has expired, when the process starts while the agent is away or
- * cannot have it signed, or the disk is full.  Not when the agent says no: then whoever runs this is somebody else now.
+ * cannot have it signed, or the disk is full.  Not when the agent says no: then whoever runs this
+ * is somebody else now.
  */
 
 #ifndef LIBS_MESH_IDENTITY_H_

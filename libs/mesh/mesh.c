@@ -6,6 +6,7 @@
 #include "libs/mesh/identity.h"
 #include "libs/mesh/lease.h"
 #include "libs/mesh/notify.h"
+#include "libs/mesh/own_folder.h"
 #include "libs/mesh/subscription.h"
 #include "libs/obs/log_grpc.h"
 
@@ -298,6 +299,10 @@ status mesh_join(struct arena *arena, const struct mesh_options *options, int64_
 struct mesh *mesh_join_or_exit(struct arena *arena, const struct mesh_options *options)
 {
     struct mesh *mesh = NULL;
+
+    if (!options->own_identity) { /* who makes its own has the folder already */
+        own_folder_or_exit();
+    }
     status s = mesh_join(arena, options, JOIN_TIMEOUT_MS, &mesh);
 
     if (!status_is_ok(s)) {

@@ -61,8 +61,8 @@ struct mesh_options {
 
 struct mesh_options mesh_options_read(struct config *config, const char *service) NONNULL;
 
-/* Waits up to 60 s for an identity, then says why there is none and exits with 69 (EX_UNAVAILABLE):
- * whoever supervises tries again. */
+/* Takes the working folder (own_folder.h), waits up to 60 s for an identity, then says why there is
+ * none and exits with 69 (EX_UNAVAILABLE): whoever supervises tries again. */
 struct mesh *mesh_join_or_exit(struct arena *arena, const struct mesh_options *options)
     NONNULL RETURNS_NONNULL;
 /* The same for those who go on without: DEADLINE_EXCEEDED, within timeout_ms. */

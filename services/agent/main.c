@@ -8,6 +8,7 @@
 #include "libs/mesh/identity.h"
 #include "libs/mesh/mesh.h"
 #include "libs/mesh/notify.h"
+#include "libs/mesh/own_folder.h"
 #include "libs/obs/log_grpc.h"
 #include "libs/obs/readiness.h"
 #include "services/agent/ads_proxy.h"
@@ -361,6 +362,7 @@ int main(void)
     int signals = catch_signals();
 
     configure(&self);
+    own_folder_or_exit();
     start_log(&self);
     log_grpc_install(self.log);
     self.tracer = tracer_new(&(struct tracer_options){

@@ -1,6 +1,5 @@
 /* The audit service: a transparency log of what happened, its index and its keys. */
 
-#include "libs/base/lock_file.h"
 #include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
 #include "services/audit/audit_service.h"
@@ -24,11 +23,9 @@ int main(void)
     bool rebuild = config_number(config, "WEFT_AUDIT_REBUILD_INDEX", 0, 0, 1) == 1;
     config_check_or_exit(config);
 
-    struct lock_file lock;
     struct disk_files log_folder;
     struct disk_files key_folder;
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
-    mesh_or_exit(mesh, lock_file_take(arena, "lock", &lock)); /* two writers: two histories */
     mesh_or_exit(mesh, disk_files_init(&log_folder, arena, "log"));
     mesh_or_exit(mesh, disk_files_init(&key_folder, arena, "keys"));
     struct store *store = member_store_or_exit(mesh, arena, database, audit_engine_migrate);
@@ -61,7 +58,6 @@ int main(void)
     store_close(store);
     disk_files_reset(&key_folder);
     disk_files_reset(&log_folder);
-    lock_file_release(&lock);
     arena_free(arena);
     return exit_code;
 }

@@ -1,6 +1,5 @@
 /* The auth service: who may do what. */
 
-#include "libs/base/lock_file.h"
 #include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
 #include "services/auth/auth_erasure.h"
@@ -48,9 +47,7 @@ int main(void)
     config_check_or_exit(config);
 
     struct mesh *mesh = mesh_join_or_exit(arena, &options);
-    struct lock_file lock;
     struct disk_files folder;
-    mesh_or_exit(mesh, lock_file_take(arena, "auth.lock", &lock));
     mesh_or_exit(mesh, disk_files_init(&folder, arena, "."));
     struct store *store = member_store_or_exit(mesh, arena, database, auth_store_migrate);
     struct auditor *auditor = member_auditor_or_exit(mesh, arena, store);
@@ -153,7 +150,6 @@ int main(void)
     store_close(store);
     disk_files_reset(&credential_folder);
     disk_files_reset(&folder);
-    lock_file_release(&lock);
     arena_free(arena);
     return exit_code;
 }

@@ -5,6 +5,7 @@
 #include "libs/mesh/identity.h"
 #include "libs/mesh/member.h"
 #include "libs/mesh/mesh.h"
+#include "libs/mesh/own_folder.h"
 #include "services/registry/ca_service.h"
 #include "services/registry/housekeeping.h"
 #include "services/registry/registry_service.h"
@@ -76,6 +77,7 @@ int main(void)
     int64_t settle_ms = config_number(config, "WEFT_SETTLE_MS", 5000, 0, 60000);
     config_check_or_exit(config);
     options.own_identity = true;
+    own_folder_or_exit();
 
     struct disk_files folder;
     struct disk_files svid_folder;
