@@ -102,6 +102,14 @@ pid_t mesh_home_pid(struct mesh_home *self, const char *program)
     return pid != NULL ? (pid_t)strtol(pid + strlen("\"pid\":"), NULL, 10) : 0;
 }
 
+void mesh_home_verify_log(struct mesh_home *self)
+{
+    (void)mesh_home_must(self, arena_printf(self->arena,
+                                            "audit verify %s/audit/log --vkey \"$(%s "
+                                            "\"$WEFT_PROGRAMS\"/weft audit vkey)\"",
+                                            self->home, self->preload));
+}
+
 /* ---- Sanitizers ---- */
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -222,12 +230,15 @@ void mesh_home_up(struct mesh_home *self)
 }
 
 /* The services' environment is the plan's alone, so what stands before the supervisor adds to it.
- * The address sanitizer wants to be the first library, and works as well as the second. */
+ * Their users must get at the library.  The address sanitizer wants to be the first one, and works
+ * as well as the second. */
 void mesh_home_preload(struct mesh_home *self, const char *library)
 {
-    const char *path = arena_printf(self->arena, "%s/%s", self->start, library);
+    const char *path = arena_printf(self->arena, "%s/preload.so", self->programs);
     const char *supervisor = arena_printf(self->arena, "%s/weft_supervisor", self->programs);
 
+    (void)must(self, arena_printf(self->arena, "install -m 0755 %s/%s %s && chmod 0711 %s",
+                                  self->start, library, path, self->temp));
     assert_int_equal(rename(supervisor, arena_printf(self->arena, "%s.real", supervisor)), 0);
     FILE *script = fopen(supervisor, "we");
     assert_non_null(script);
@@ -245,8 +256,8 @@ void mesh_home_preload(struct mesh_home *self, const char *library)
 
 void mesh_home_reset(struct mesh_home *self)
 {
-    (void)mesh_home_shell(self,
-                          arena_printf(self->arena, "tail -n 20 %s/logs/*.log >&2", self->home));
+    (void)mesh_home_shell(
+        self, arena_printf(self->arena, "tail -n 20 %s/logs/*.log 2>/dev/null >&2", self->home));
     (void)mesh_home_weft(self, "down --purge");
     arena_free(self->arena);
 }

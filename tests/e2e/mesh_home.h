@@ -23,8 +23,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What a condition is waited for: thirty times what the slowest takes under a sanitizer. */
-enum { MESH_HOME_PATIENCE_MS = 240 * 1000 };
+/* What a condition is waited for: ten times what the slowest takes under a sanitizer. */
+enum { MESH_HOME_PATIENCE_MS = 120 * 1000 };
 
 struct mesh_home {
     struct arena *arena;
@@ -62,6 +62,9 @@ size_t count_lines(const char *text, const char *with) NONNULL;
 
 /* "supervisor" or a service; 0 when it does not run. */
 pid_t mesh_home_pid(struct mesh_home *self, const char *program) NONNULL;
+
+/* The audit log's files are what was signed. */
+void mesh_home_verify_log(struct mesh_home *self) NONNULL;
 
 /* Ends all and looks back: no program ended but as it was asked to, or killed by a test, or because
  * something it needs was not there yet, and no sanitizer had anything to say. */
