@@ -8,9 +8,9 @@
  *       NAME/                a program's own folder, its user's, 0700
  *
  * Sockets are not in it, because the path of a socket has at most 107 bytes, nor is the client's
- * identity, because a client reads also when the disk is full: they are in the runtime folder: weft-1a2b3c4d in /run as root (0711: other users may pass), in $XDG_RUNTIME_DIR
- * otherwise (0700), and in /tmp where there is none of these; the digits are a hash of the home's
- * path.
+ * identity, because a client reads also when the disk is full: they are in the runtime folder:
+ * weft-1a2b3c4d in /run as root (0711: other users may pass), in $XDG_RUNTIME_DIR otherwise (0700),
+ * and in /tmp where there is none of these; the digits are a hash of the home's path.
  */
 
 #ifndef CLI_HOME_H_

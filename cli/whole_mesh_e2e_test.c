@@ -5,6 +5,7 @@
  */
 
 #include "cli/programs.h"
+#include "libs/base/clock.h"
 #include "libs/testing/assert_status.h"
 #include "tests/e2e/mesh_home.h"
 #include "tests/e2e/mesh_jobs.h"
@@ -63,18 +64,18 @@ static const char *kill_in_the_middle(const char *collection, pid_t pid)
 /* A moment after `up` at most, each program's /readyz says that it has all it needs. */
 static void each_program_says_how_it_is(void **state)
 {
-    struct fixture *f = *state;
-    int64_t end_ms = clock_monotonic_ms(&system_clock) + PATIENCE_MS;
+    int64_t end_ms = clock_monotonic_ms(&system_clock) + MESH_HOME_PATIENCE_MS;
 
+    (void)state;
     do {
-        (void)weft(f, "status");
+        (void)mesh_home_weft(&mesh, "status");
         assert_true(clock_monotonic_ms(&system_clock) < end_ms);
-    } while (f->code != 0);
-    const char *line = weft(f, "status -o json");
+    } while (mesh.code != 0);
+    const char *line = mesh_home_must(&mesh, "status -o json");
     for (size_t i = 0; i < N_PROGRAMS; i++) {
         json_t *json = json_loadb(line, strcspn(line, "\n"), 0, NULL);
-        assert_string_equal(text_of(f, json, "health"), "healthy");
-        assert_string_not_equal(text_of(f, json, "http"), "");
+        assert_string_equal(mesh_home_text(&mesh, json, "health"), "healthy");
+        assert_string_not_equal(mesh_home_text(&mesh, json, "http"), "");
         json_decref(json);
         line += strcspn(line, "\n") + 1;
     }
