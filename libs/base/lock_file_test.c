@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { PATIENCE_MS = 60 * 1000 };
+
 static void a_lock_is_held_once(void **state)
 {
     const char *path = arena_printf(*state, "%s/lock", temp_folder(*state));
@@ -40,7 +42,7 @@ static void a_lock_is_waited_for_until_its_holder_dies(void **state)
     assert_int_equal(read(ends[0], &byte, 1), 1); /* it holds the lock */
     assert_status(lock_file_wait(*state, path, 1, &lock), STATUS_FAILED_PRECONDITION);
     assert_int_equal(kill(holder, SIGKILL), 0);
-    assert_status(lock_file_wait(*state, path, 60 * 1000, &lock), STATUS_OK);
+    assert_status(lock_file_wait(*state, path, PATIENCE_MS, &lock), STATUS_OK);
     assert_int_equal(waitpid(holder, NULL, 0), holder);
     lock_file_release(&lock);
     assert_int_equal(close(ends[0]) | close(ends[1]), 0);
