@@ -96,15 +96,17 @@ static void the_demo_holds(void **state)
 /* The packages are acme's. */
 static void who_asks_in_the_wrong_tenant_is_told(void **state)
 {
-    struct fixture *f = *state;
-
-    assert_non_null(strstr(weft(f, "search debian packages chess 2>&1"), "--as NAME"));
-    assert_int_equal(f->code, 1);
-    (void)weft(f, "key create acme publisher --save mine");
-    assert_int_equal(f->code, 0);
-    assert_non_null(strstr(weft(f, "search debian packages chess --as mine"), "gnuchess"));
-    assert_non_null(strstr(weft(f, "tenant list --as mine 2>&1"), "platform:tenants:list"));
-    assert_int_equal(f->code, 1);
+    (void)state;
+    assert_non_null(
+        strstr(mesh_home_weft(&mesh, "search debian packages chess 2>&1"), "--as NAME"));
+    assert_int_equal(mesh.code, 1);
+    (void)mesh_home_weft(&mesh, "key create acme publisher --save mine");
+    assert_int_equal(mesh.code, 0);
+    assert_non_null(
+        strstr(mesh_home_weft(&mesh, "search debian packages chess --as mine"), "gnuchess"));
+    assert_non_null(
+        strstr(mesh_home_weft(&mesh, "tenant list --as mine 2>&1"), "platform:tenants:list"));
+    assert_int_equal(mesh.code, 1);
 }
 
 static void a_job_survives_the_death_of_each_service(void **state)
