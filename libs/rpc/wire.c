@@ -237,6 +237,19 @@ static void read_error_info(struct arena *arena, const Google__Rpc__ErrorInfo *m
         (struct error_info){ message->reason, message->domain, metadata, message->n_metadata };
 }
 
+/* Milliseconds of what a peer says, whatever it says. */
+static int64_t retry_after_ms(const Google__Protobuf__Duration *delay)
+{
+    if (delay == NULL || delay->seconds < 0 || delay->nanos < 0) {
+        return 0;
+    }
+    if (delay->seconds >= WIRE_MAX_RETRY_AFTER_MS / 1000) {
+        return WIRE_MAX_RETRY_AFTER_MS;
+    }
+    int64_t ms = delay->seconds * 1000 + delay->nanos / 1000000;
+    return ms < WIRE_MAX_RETRY_AFTER_MS ? ms : WIRE_MAX_RETRY_AFTER_MS;
+}
+
 /* Takes what it knows, and lets the rest be. */
 static void read_detail(struct arena *arena, const Google__Protobuf__Any *any,
                         struct status_details *details)
@@ -274,11 +287,8 @@ static void read_detail(struct arena *arena, const Google__Protobuf__Any *any,
     } else if (kind == 1) {
         read_error_info(arena, (const Google__Rpc__ErrorInfo *)message, details);
     } else if (kind == 2) {
-        const Google__Rpc__RetryInfo *retry = (const Google__Rpc__RetryInfo *)message;
-        if (retry->retry_delay != NULL) {
-            details->retry_after_ms =
-                retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000;
-        }
+        details->retry_after_ms =
+            retry_after_ms(((const Google__Rpc__RetryInfo *)message)->retry_delay);
     } else {
         const Google__Rpc__QuotaFailure *quota = (const Google__Rpc__QuotaFailure *)message;
         if (quota->n_violations > 0) {

@@ -40,7 +40,10 @@ struct wire_status {
 void wire_status_init(struct wire_status *self, struct arena *arena, status s) NONNULL;
 void wire_status_reset(struct wire_status *self) NONNULL;
 
-/* A status as a client receives it, details included. */
+/* No peer, hostile or broken, keeps us from asking again for longer; ours ask for seconds. */
+enum { WIRE_MAX_RETRY_AFTER_MS = 3600 * 1000 };
+
+/* A status as a client receives it, details included: those that are ours and can be read. */
 status wire_status_read(struct arena *arena, grpc_status_code code, grpc_slice message,
                         const grpc_metadata_array *trailers) NONNULL_ARGS(1, 4);
 
