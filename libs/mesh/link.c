@@ -17,9 +17,6 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
 {
     struct link *self = state;
 
-    if (message == NULL) {
-        return status_ok(); /* closed tells why */
-    }
     self->worked = true;
     return self->options.message(stream, self->options.state, message);
 }

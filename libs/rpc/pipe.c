@@ -25,7 +25,6 @@ struct pipe {
     size_t n_received;
     bool held;     /* by the events' side: too much has come */
     bool finished; /* by us */
-    bool last_seen;
     bool closed;
     status why;
     const ProtobufCMessage *sending; /* what a sender waits to have taken */
@@ -56,11 +55,7 @@ static status on_message(struct stream *stream, void *state, const ProtobufCMess
     struct pipe *self = state;
 
     pthread_mutex_lock(&self->lock);
-    if (message == NULL) {
-        self->last_seen = true;
-    } else {
-        append(self, message);
-    }
+    append(self, message);
     self->held = self->n_received >= PIPE_MAX_RECEIVED;
     stream_hold(stream, self->held);
     pthread_cond_broadcast(&self->changed);

@@ -4,7 +4,7 @@
  * functions, made for a row of a table (service.h) or given to peer_open_stream() (peer.h).
  *
  *     open      server: the stream is there; makes the state.  Client: not called.
- *     message   the other side has sent one; NULL: it has sent its last
+ *     message   the other side has sent one; NULL, on a server alone: the caller has sent its last
  *     writable  there is room in the queue, after a send was taken or a stream_wake()
  *     closed    last, and once: frees the state
  *
@@ -22,6 +22,13 @@
  * Ending: an error from any event ends the stream with that status; stream_end() ends it with OK
  * once the queue is sent.  A client that ends closes its half, and closed comes with the server's
  * status.
+ *
+ * A good end and a bad one: a server's handler is given NULL, once, when the caller has closed its
+ * half, by its own word and after all its messages.  A caller that died, cancelled or ran out of
+ * time before it did so gives no NULL; then closed comes with CANCELLED, and is the first to tell.
+ * So what a caller begins and ends may be committed at NULL.  After NULL the caller may die like
+ * everybody else: closed says OK when the status was sent before that was known, not that it was
+ * read.  A client is given no NULL: closed tells by the server's status how it ended.
  *
  * Threads: never two events at once for one stream.  The row says where they run: INLINE events
  * must not block; WORKER events run on the pool and may.

@@ -96,6 +96,7 @@ static status echoes_message(struct stream *stream, void *state,
     struct echoes *self = state;
 
     if (request == NULL) {
+        atomic_fetch_add(&self->service->half_closed, 1);
         self->is_last = true;
         return echoes_writable(stream, state);
     }

@@ -15,7 +15,7 @@ struct subscriber {
     struct stream *stream;
     struct point point;
     bool has_joined;
-    bool has_ended; /* by its own word */
+    bool has_ended; /* by its own word: it decides nothing any more */
     struct feed_cursor cursor;
     int64_t sent_ms; /* monotonic, of the last message */
 };
@@ -165,14 +165,12 @@ status subscriber_open(struct subscribers *subscribers, struct stream *stream, v
     return status_ok();
 }
 
-static void leave(struct subscriber *self, status why)
+static void leave(struct subscriber *self)
 {
-    /* Of a process that has died the last message may seem to have come, but not a good end. */
-    bool with_a_word = self->has_ended && status_is_ok(why);
-    bool is_last = points_leave(self->all->points, &self->point, with_a_word);
+    bool is_last = points_leave(self->all->points, &self->point, self->has_ended);
 
     if (is_last && self->point.obeyed > 0) {
-        point_memory_note_gone(&self->all->memory, self->point.name, with_a_word);
+        point_memory_note_gone(&self->all->memory, self->point.name, self->has_ended);
     }
 }
 
@@ -181,11 +179,12 @@ void subscriber_closed(struct stream *stream, void *state, status why)
     struct subscriber *self = state;
 
     (void)stream;
+    (void)why;
     if (self == NULL) {
         return;
     }
     if (self->has_joined) {
-        leave(self, why);
+        leave(self);
     }
     feed_cursor_reset(&self->cursor);
     free(self);

@@ -137,7 +137,6 @@ static void who_dies_has_not_said_goodbye(void **state)
 
     point_double_init(&point, f, "search/1");
     point_double_take(&point, true);
-    assert_status(test_stream_half_close(&point.stream), STATUS_OK);
     point.stream.result = status_error(f->call.arena, STATUS_CANCELLED, "the connection is gone");
     point_double_reset(&point);
     assert_int_equal(points_await(f->points, f->call.arena,

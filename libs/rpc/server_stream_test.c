@@ -1,0 +1,188 @@
+/* What becomes of streams whose callers die, cancel, or lose what let them in. */
+
+#include "libs/rpc/channel.h"
+#include "libs/rpc/message.h"
+#include "libs/rpc/pipe.h"
+#include "libs/rpc/server.h"
+#include "libs/testing/assert_status.h"
+#include "libs/testing/echo_service.h"
+#include "libs/testing/relay.h"
+#include "libs/testing/temp_folder.h"
+#include "libs/testing/test_call.h"
+#include "weft/testing/v1/echo_service.pb-c.h"
+#include "weft/testing/v1/echo_service_descriptors.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_STREAMS = 30, ROUNDS = 20, PATIENCE_MS = 120 * 1000 };
+
+struct fixture {
+    struct runtime *runtime;
+    struct echo_service echo;
+    struct server *server;
+    struct relay *relay;
+    const char *relayed; /* the address before the relay */
+    struct channel *channel;
+    struct call call;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+
+    f = (struct fixture){ .call = test_call() };
+    struct arena *arena = f.call.arena;
+    const char *folder = temp_folder(arena);
+    const char *address = arena_printf(arena, "unix:%s/echo", folder);
+    f.runtime = runtime_start(&(struct runtime_options){ 0 });
+    f.server = server_new(&(struct server_options){ .address = address, .n_queues = 2 });
+    server_register(f.server, &echo_service_methods, &f.echo, echo_service_descriptors);
+    assert_status(server_start(f.server, arena), STATUS_OK);
+    f.relay = relay_new(arena_printf(arena, "%s/relay", folder), address + strlen("unix:"));
+    f.relayed = arena_printf(arena, "unix:%s/relay", folder);
+    f.channel = channel_new(f.runtime, &(struct channel_options){ .target = address });
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    channel_free(f->channel);
+    relay_free(f->relay);
+    server_stop(f->server, 1000);
+    server_free(f->server);
+    runtime_stop(f->runtime);
+    arena_free(f->call.arena);
+    return 0;
+}
+
+static void await(const _Atomic int *number, int want)
+{
+    for (int ms = 0; ms < PATIENCE_MS && atomic_load(number) != want; ms++) {
+        (void)usleep(1000);
+    }
+    assert_int_equal(atomic_load(number), want);
+}
+
+static struct pipe *begin_stream(struct channel *channel, struct call *call)
+{
+    struct pipe *pipe = NULL;
+    status s = pipe_open(channel_peer(channel), call, &weft__testing__v1__echo_service__descriptor,
+                         "EchoStream", &pipe);
+
+    assert_status(s, STATUS_OK);
+    return pipe;
+}
+
+static status ask(struct fixture *f, struct pipe *pipe)
+{
+    Weft__Testing__V1__EchoStreamRequest request;
+    const ProtobufCMessage *message = NULL;
+
+    weft__testing__v1__echo_stream_request__init(&request);
+    request.name = message_text("ada");
+    TRY(pipe_send(pipe, f->call.arena, &request.base));
+    TRY(pipe_receive(pipe, f->call.arena, PATIENCE_MS, &message));
+    assert_non_null(message);
+    return status_ok();
+}
+
+/* A stream whose handler has answered once. */
+static struct pipe *open_stream(struct fixture *f, struct channel *channel)
+{
+    struct pipe *pipe = begin_stream(channel, &f->call);
+
+    assert_status(ask(f, pipe), STATUS_OK);
+    return pipe;
+}
+
+static void open_streams(struct fixture *f, struct channel *channel, struct pipe **pipes)
+{
+    for (int i = 0; i < N_STREAMS; i++) {
+        pipes[i] = open_stream(f, channel);
+    }
+}
+
+/* ---- A good end and a bad one ---- */
+
+static void a_caller_that_says_so_has_sent_its_last(void **state)
+{
+    struct fixture *f = *state;
+    const ProtobufCMessage *message = NULL;
+    struct pipe *pipe = open_stream(f, f->channel);
+
+    pipe_finish(pipe);
+    assert_status(pipe_receive(pipe, f->call.arena, PATIENCE_MS, &message), STATUS_OK);
+    assert_null(message);
+    pipe_free(pipe);
+    await(&f->echo.closed, 1);
+    assert_int_equal(f->echo.half_closed, 1);
+}
+
+static void a_caller_that_cancels_has_not_sent_its_last(void **state)
+{
+    struct fixture *f = *state;
+    struct pipe *pipes[N_STREAMS];
+
+    for (int round = 1; round <= ROUNDS; round++) {
+        open_streams(f, f->channel, pipes);
+        for (int i = 0; i < N_STREAMS; i++) {
+            pipe_free(pipes[i]);
+        }
+        await(&f->echo.closed, round * N_STREAMS);
+    }
+    assert_int_equal(f->echo.half_closed, 0);
+}
+
+static void a_caller_that_dies_has_not_sent_its_last(void **state)
+{
+    struct fixture *f = *state;
+    struct pipe *pipes[N_STREAMS];
+
+    for (int round = 1; round <= ROUNDS; round++) {
+        struct channel *channel =
+            channel_new(f->runtime, &(struct channel_options){ .target = f->relayed });
+        open_streams(f, channel, pipes);
+        relay_cut(f->relay);
+        await(&f->echo.closed, round * N_STREAMS);
+        for (int i = 0; i < N_STREAMS; i++) {
+            pipe_free(pipes[i]);
+        }
+        channel_free(channel);
+    }
+    assert_int_equal(f->echo.half_closed, 0);
+}
+
+static void a_caller_whose_time_is_over_has_not_sent_its_last(void **state)
+{
+    struct fixture *f = *state;
+    struct call call = f->call;
+    status s = status_ok();
+
+    call.deadline_us = clock_monotonic_us(&system_clock) + 100000;
+    struct pipe *pipe = begin_stream(f->channel, &call);
+    while (status_is_ok(s)) {
+        s = ask(f, pipe);
+    }
+    pipe_free(pipe);
+    server_stop(f->server, PATIENCE_MS); /* after the stream's last event */
+    assert_int_equal(f->echo.half_closed, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_caller_that_says_so_has_sent_its_last),
+        TEST(a_caller_that_cancels_has_not_sent_its_last),
+        TEST(a_caller_that_dies_has_not_sent_its_last),
+        TEST(a_caller_whose_time_is_over_has_not_sent_its_last),
+    };
+
+    return cmocka_run_group_tests_name("server_stream", tests, NULL, NULL);
+}
