@@ -104,13 +104,17 @@ static status make_token(struct guard_authz *self, struct call *call, struct cac
     return status_ok();
 }
 
-/* Whether what stands behind a good token still stands: the key, the account, the tenant. */
+/* Whether a good token still is: its time, and what stands behind it, the key, the account, the
+ * tenant. */
 static status check_standing(struct call *call, struct guard_authz *self,
                              const struct cached_token *token)
 {
     const char *tenant_id = token->principal.tenant_id;
     struct tenant_limits limits;
 
+    if (token->principal.expire_ms + CLOCK_LEEWAY_MS < clock_wall_ms(self->options.clock)) {
+        return status_error(call->arena, STATUS_UNAUTHENTICATED, "the token has expired");
+    }
     /* A key that is revoked stays so; an account may be made anew after it was removed. */
     if (snapshot_is_revoked(self->snapshot, token->credential, INT64_MIN) ||
         snapshot_is_revoked(self->snapshot, token->account, token->issued_ms)) {
@@ -136,9 +140,6 @@ static status check_token(struct guard_authz *self, struct call *call)
         TRY(make_token(self, call, &token));
     }
     arena_defer(call->arena, token_unref, token);
-    if (token->principal.expire_ms + CLOCK_LEEWAY_MS < clock_wall_ms(self->options.clock)) {
-        return status_error(call->arena, STATUS_UNAUTHENTICATED, "the token has expired");
-    }
     TRY(check_standing(call, self, token));
     call->principal = &token->principal;
     return status_ok();
@@ -320,8 +321,6 @@ static uint64_t epoch(struct guard *guard)
            snapshot_is_fresh(self->snapshot);
 }
 
-/* A token's end is no end of a stream that was opened with it: those that outlast a token hold what
- * they do by what does not end, and revocation reaches them here. */
 static status still_authorised(struct guard *guard, struct call *call, const struct rpc *rpc)
 {
     struct guard_authz *self = (struct guard_authz *)guard;

@@ -13,8 +13,10 @@
  * "tenant:X:" for those of X and of PLATFORM_TENANT; everything else is about the principal's own
  * tenant, whatever its fields say.
  *
- * A stream is asked about again whenever something of this has changed, before its next event: a
- * revocation, a suspension or a new policy ends it.  Its token may run out meanwhile.
+ * A stream is asked about again whenever something of this has changed: a revocation, a suspension
+ * or a new policy ends it, and so does the end of its token (30 s late, as with every call, since
+ * clocks differ).  Who is there by its certificate alone has no such end: it is renewed, and
+ * streams outlive it.
  *
  * A suspended tenant reads and does not write: rpcs whose permission ends in "read" or "list" work.
  */

@@ -339,17 +339,37 @@ static void let_in(struct fixture *f, uint64_t *ret_epoch)
     assert_status(ask(f, "apollo"), STATUS_OK);
 }
 
-static void a_stream_ends_with_its_key_but_not_with_its_token(void **state)
+static void a_stream_ends_with_its_key(void **state)
 {
     struct fixture *f = *state;
     uint64_t epoch;
 
     let_in(f, &epoch);
-    f->clock.wall_ms += 1000000; /* the token has run out */
-    epoch = 0;
     assert_status(goes_on(f, &epoch), STATUS_OK);
     revoke_key(f, 2);
     assert_status(goes_on(f, &epoch), STATUS_UNAUTHENTICATED);
+}
+
+static void a_stream_ends_with_its_token_and_not_with_a_certificate(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t epoch;
+
+    let_in(f, &epoch);
+    f->clock.wall_ms = f->call.principal->expire_ms + 30000; /* clocks may differ by so much */
+    epoch = 0;
+    assert_status(goes_on(f, &epoch), STATUS_OK);
+    f->clock.wall_ms++;
+    epoch = 0;
+    status s = goes_on(f, &epoch);
+    assert_status(s, STATUS_UNAUTHENTICATED);
+    assert_string_equal(s.message, "the token has expired");
+    f->call.token = "";
+    f->call.peer_id = "spiffe://weft.local/search";
+    assert_status(f->guard->ops->authenticate(f->guard, &f->call), STATUS_OK);
+    assert_int_equal(f->call.principal->expire_ms, 0);
+    epoch = 0;
+    assert_status(goes_on(f, &epoch), STATUS_OK);
 }
 
 static void a_stream_that_writes_ends_when_its_tenant_is_suspended(void **state)
@@ -401,7 +421,8 @@ int main(void)
         TEST(a_tenants_rate_is_kept_and_says_when_to_come_back),
         TEST(without_word_from_auth_tokens_are_denied_in_the_end),
         TEST(the_mesh_policy_is_the_first_lock),
-        TEST(a_stream_ends_with_its_key_but_not_with_its_token),
+        TEST(a_stream_ends_with_its_key),
+        TEST(a_stream_ends_with_its_token_and_not_with_a_certificate),
         TEST(a_stream_that_writes_ends_when_its_tenant_is_suspended),
         TEST(a_stream_ends_when_the_policy_lets_its_peer_in_no_more),
         TEST(a_stream_ends_when_auth_has_been_silent_too_long),

@@ -33,6 +33,7 @@ struct named_channel {
 };
 
 struct mesh {
+    struct keeper_task streams; /* of the server, asked about again */
     struct mesh_options options;
     struct arena *arena; /* what lives as long as the mesh */
     struct log *log;
@@ -144,7 +145,7 @@ static void policy_came(void *data, const Weft__Registry__V1__Policy *policy)
 {
     struct mesh *self = data;
 
-    guard_authz_set_policy(self->guard, policy);
+    mesh_set_policy(self, policy);
 }
 
 static void snapshot_changed(void *data, bool fresh, const char *why_not)
@@ -430,6 +431,7 @@ struct peer *mesh_peer(struct mesh *self, const char *service)
 void mesh_set_policy(struct mesh *self, const Weft__Registry__V1__Policy *policy)
 {
     guard_authz_set_policy(self->guard, policy);
+    keeper_poke(self->keeper);
 }
 
 void mesh_on_listening(struct mesh *self,
@@ -469,6 +471,14 @@ static void catch_signals(struct mesh *self)
 void mesh_stop(struct mesh *self)
 {
     (void)!write(self->stop_pipe[1], "", 1);
+}
+
+/* Poked when the snapshot or the policy has changed; what ends by time alone it finds by itself. */
+static void check_streams(struct keeper_task *task)
+{
+    const struct mesh *self = (const struct mesh *)task;
+
+    server_check_streams(self->server);
 }
 
 static void hold_lease(struct mesh *self, const char *http)
@@ -557,6 +567,8 @@ int mesh_run(struct mesh *self)
         return EX_TEMPFAIL;
     }
     const char *http = arena_printf(self->arena, "127.0.0.1:%d", admin_port(self->admin));
+    self->streams.tick = check_streams;
+    keeper_add(self->keeper, &self->streams);
     catch_signals(self);
     say_where(self, http);
     if (self->listening != NULL) {

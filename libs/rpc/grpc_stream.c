@@ -108,6 +108,12 @@ static void close_done(struct tag *tag, bool ok)
 
 /* ---- What a run does ---- */
 
+status grpc_stream_still_holds(struct grpc_stream *self)
+{
+    return self->options.check == NULL ? status_ok()
+                                       : self->options.check(&self->call, self->options.data);
+}
+
 void grpc_stream_note(struct grpc_stream *self, status result)
 {
     if (!status_is_ok(result) && status_is_ok(self->error)) {
@@ -158,6 +164,9 @@ static void close_if_over(struct grpc_stream *self)
 
 static void step(struct grpc_stream *self, unsigned pending)
 {
+    if ((pending & PENDING_CHECK) && !self->ended && !self->close_seen) {
+        grpc_stream_note(self, grpc_stream_still_holds(self));
+    }
     if (pending & PENDING_READ) {
         grpc_stream_take_message(self);
     }
@@ -325,6 +334,11 @@ struct grpc_stream *grpc_stream_start(const struct grpc_stream_options *options)
     /* A client's caller may hold locks that events take. */
     grpc_stream_post(self, PENDING_START, !options->is_client);
     return self; /* NOLINT(clang-analyzer-unix.Malloc): the caller's ref, which unref() counts */
+}
+
+void grpc_stream_check(struct grpc_stream *self)
+{
+    grpc_stream_post(self, PENDING_CHECK, false);
 }
 
 struct stream *grpc_stream_stream(struct grpc_stream *self)

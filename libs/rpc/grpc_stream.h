@@ -35,12 +35,14 @@ struct grpc_stream_options {
     void *state;            /* client: the events'; server: what open() is given */
     struct arena *arena;    /* the call's, owned from now on */
     struct call call;       /* copied; its arena must be the above */
-    /* server: asked with each message before the events see it, and with none before writable; may
-     * end the stream */
+    /* server: whether what let the stream in still holds.  Asked before each event, and after
+     * grpc_stream_check(); an error ends the stream */
+    status (*check)(struct call *call, void *data);
+    /* server: asked with each message before the events see it; may end the stream */
     status (*admit)(struct call *call, void *data, const ProtobufCMessage *message, bool first);
     /* Once, after closed, with the final status: for the log, the metrics and the span. */
     void (*finished)(struct call *call, void *data, status why);
-    void *data;              /* of both */
+    void *data;              /* of the three */
     grpc_metadata *metadata; /* client: sent with the call; borrowed until the start has returned */
     size_t n_metadata;
 };
@@ -49,6 +51,10 @@ struct grpc_stream_options {
  * a ref for the caller. */
 struct grpc_stream *grpc_stream_start(const struct grpc_stream_options *options)
     NONNULL RETURNS_NONNULL;
+
+/* Any thread, as long as a ref is held; never blocks: options.check is asked soon, also when the
+ * stream waits for nothing but its other side. */
+void grpc_stream_check(struct grpc_stream *self) NONNULL;
 
 /* The stream, as its handlers have it. */
 struct stream *grpc_stream_stream(struct grpc_stream *self) NONNULL RETURNS_NONNULL;

@@ -21,7 +21,8 @@ enum {
     PENDING_READ = 2,  /* in holds what came, or NULL */
     PENDING_WRITE = 4, /* out was taken */
     PENDING_WAKE = 8,
-    PENDING_CLOSE = 16, /* server: RECV_CLOSE; client: the status */
+    PENDING_CHECK = 16,
+    PENDING_CLOSE = 32, /* server: RECV_CLOSE; client: the status */
 };
 
 struct queued {
@@ -78,6 +79,8 @@ void grpc_stream_post(struct grpc_stream *self, unsigned bits, bool may_run_here
 /* Holds a ref for tag->run() to drop. */
 void grpc_stream_batch(struct grpc_stream *self, grpc_op op, struct tag *tag) NONNULL;
 void grpc_stream_unref(struct grpc_stream *self) NONNULL;
+/* options.check; OK where there is none. */
+status grpc_stream_still_holds(struct grpc_stream *self) NONNULL;
 /* An error ends the stream: what is queued is not sent any more.  OK does nothing. */
 void grpc_stream_note(struct grpc_stream *self, status result) NONNULL;
 

@@ -43,6 +43,7 @@ static status deliver(struct grpc_stream *self, const ProtobufCMessage *message)
 {
     bool first = !self->opened;
 
+    TRY(grpc_stream_still_holds(self));
     if (self->options.admit != NULL) {
         TRY(self->options.admit(&self->call, self->options.data, message, first));
     }
@@ -55,6 +56,7 @@ static status deliver(struct grpc_stream *self, const ProtobufCMessage *message)
 
 static status deliver_half_close(struct grpc_stream *self)
 {
+    TRY(grpc_stream_still_holds(self)); /* the handler may commit */
     if (!self->opened) {
         return status_error(self->call.arena, STATUS_INVALID_ARGUMENT,
                             "the stream ended before its first message");

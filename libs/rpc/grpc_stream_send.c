@@ -110,9 +110,7 @@ void grpc_stream_ask_for_more(struct grpc_stream *self)
     if (is_over || !stream_has_room(&self->stream) || self->options.events->writable == NULL) {
         return;
     }
-    status s = self->options.is_client || self->options.admit == NULL
-                   ? status_ok()
-                   : self->options.admit(&self->call, self->options.data, NULL, false);
+    status s = grpc_stream_still_holds(self);
     if (status_is_ok(s)) {
         s = self->options.events->writable(&self->stream, self->state);
     }
@@ -151,9 +149,11 @@ void grpc_stream_end_when_sent(struct grpc_stream *self)
     if (!self->ending || self->ended || self->close_seen || self->first != NULL) {
         return;
     }
-    /* Nobody waits for a reader that is too slow: the write under way is given up.  After any other
-     * error it ends first, so that the details of the status go along. */
-    bool give_up = self->error.code == STATUS_RESOURCE_EXHAUSTED && self->writing;
+    /* Nobody waits for a reader that is too slow, or that may not read any more: the write under
+     * way is given up.  After any other error it ends first, so that the details of the status go
+     * along. */
+    bool give_up = self->writing && (self->error.code == STATUS_RESOURCE_EXHAUSTED ||
+                                     self->error.code == STATUS_UNAUTHENTICATED);
     if (!status_is_ok(self->error) && (give_up || self->options.is_client)) {
         self->ended = true;
         (void)grpc_call_cancel_with_status(

@@ -31,9 +31,10 @@ struct guard_ops {
                         const ProtobufCMessage *request);
     /* Streams outlive the moment in which they were let in.  epoch() is another number whenever a
      * decision may have become another, and costs next to nothing: it is asked before each event of
-     * each stream.  When it has changed, still_authorised() says whether what let the stream in
-     * holds: the certificate's policy, the token that was not revoked, the tenant's state.  Both
-     * NULL: a stream that was let in goes on to its end. */
+     * each stream.  When it has changed, and from principal->expire_ms on, still_authorised() says
+     * whether what let the stream in holds: the certificate's policy, the token that has neither
+     * ended nor been revoked, the tenant's state.  Both NULL: a stream that was let in goes on to
+     * its end. */
     uint64_t (*epoch)(struct guard *guard);
     status (*still_authorised)(struct guard *guard, struct call *call, const struct rpc *rpc);
     /* The call was refused by one of them; for the audit.  May write(), not wait. An error

@@ -83,6 +83,7 @@ struct server *server_new(const struct server_options *options)
     self->options = *options;
     set_defaults(&self->options);
     self->arena = arena_new();
+    pthread_mutex_init(&self->streams_lock, NULL);
     self->options.address = arena_strdup(self->arena, options->address);
     self->address = arena_strdup(self->arena, options->address);
     self->grpc = grpc_server_of(&self->options);
@@ -337,6 +338,7 @@ void server_free(struct server *self)
     }
     reflection_free(self->reflection);
     health_service_free(self->health);
+    pthread_mutex_destroy(&self->streams_lock);
     arena_free(self->arena);
     free(self);
 }

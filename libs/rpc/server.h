@@ -77,6 +77,12 @@ const char *server_address(const struct server *server) NONNULL RETURNS_NONNULL;
 /* What health says of all services: false from the start; true when ready. */
 void server_set_serving(struct server *server, bool serving) NONNULL;
 
+/* Any thread, never blocks: streams that the guard would not let in any more end soon, also those
+ * on which nothing happens: revoked, suspended, or with a token that has ended.  To be called when
+ * the guard's epoch changes, and now and then for what ends by time alone; where nothing has
+ * changed it costs a look at each stream.  (A stream with events asks before each by itself.) */
+void server_check_streams(struct server *server) NONNULL;
+
 /* Takes no new calls, waits up to grace_ms for those that run, then cancels them. */
 void server_stop(struct server *server, int64_t grace_ms) NONNULL;
 

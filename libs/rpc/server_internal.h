@@ -57,6 +57,8 @@ struct server {
     struct reflection *reflection;
     struct accept *accept; /* with options.attest */
     atomic_size_t n_calls;
+    pthread_mutex_t streams_lock;
+    struct served *streams; /* that run, for server_check_streams() */
     bool started, stopped;
 };
 
