@@ -6,6 +6,7 @@
 #include "libs/rpc/message.h"
 #include "libs/rpc/pipe.h"
 
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -22,7 +23,8 @@ struct run {
     struct ingest_options options;
     struct ingest_result result;
     struct pipe *pipe;
-    size_t n_sent; /* records over this stream or answered before */
+    const char *token; /* that it was opened with */
+    size_t n_sent;     /* records over this stream or answered before */
     int64_t last_answer_us;
 };
 
@@ -138,6 +140,7 @@ static status run_stream(struct run *self)
     size_t window = self->options.n_under_way * self->options.batch;
 
     self->n_sent = self->result.n_done;
+    self->token = arena_strdup(self->call->arena, self->call->token);
     TRY(pipe_open(self->options.search, self->call, &weft__search__v1__search_service__descriptor,
                   "UpsertDocuments", &self->pipe));
     status s = status_ok();
@@ -155,8 +158,11 @@ static status run_stream(struct run *self)
 
 /* ---- Over many streams ---- */
 
-static bool may_come_back(status s)
+static bool may_come_back(const struct run *self, status s)
 {
+    if (s.code == STATUS_UNAUTHENTICATED) {
+        return strcmp(self->call->token, self->token) != 0;
+    }
     return s.code == STATUS_UNAVAILABLE || s.code == STATUS_DEADLINE_EXCEEDED ||
            s.code == STATUS_RESOURCE_EXHAUSTED;
 }
@@ -185,7 +191,7 @@ status ingest(struct call *call, const struct ingest_options *options, struct in
         status s = self.options.n_records > 0 ? run_stream(&self) : status_ok();
         *ret = self.result;
         int64_t away_ms = (clock_monotonic_us(&system_clock) - self.last_answer_us) / 1000;
-        if (status_is_ok(s) || !may_come_back(s) || away_ms > patience_ms ||
+        if (status_is_ok(s) || !may_come_back(&self, s) || away_ms > patience_ms ||
             call_is_cancelled(call)) {
             return s;
         }

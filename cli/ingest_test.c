@@ -127,6 +127,35 @@ static void a_stream_that_is_opened_again_comes_with_the_newest_token(void **sta
     assert_string_equal(f->search.token, "newer");
 }
 
+static void a_stream_ends_with_its_token_and_goes_on_with_a_newer_one(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_result result;
+
+    f->search.break_after = 7;
+    f->search.n_breaks = 1;
+    f->search.break_with = STATUS_UNAUTHENTICATED;
+    f->call.token = "first";
+    f->newer = "newer";
+    assert_status(ingest(&f->call, &f->options, &result), STATUS_OK);
+    assert_int_equal(result.n_done, 1005);
+    assert_int_equal(result.n_restarts, 1);
+    assert_string_equal(f->search.token, "newer");
+}
+
+static void a_token_that_was_refused_is_not_shown_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ingest_result result;
+
+    f->search.break_after = 7;
+    f->search.n_breaks = 1;
+    f->search.break_with = STATUS_UNAUTHENTICATED;
+    f->call.token = f->newer = "only";
+    assert_status(ingest(&f->call, &f->options, &result), STATUS_UNAUTHENTICATED);
+    assert_int_equal(atomic_load(&f->search.n_streams), 1);
+}
+
 static void who_watches_is_asked_while_search_is_away(void **state)
 {
     struct fixture *f = *state;
@@ -191,6 +220,8 @@ int main(void)
         TEST(nothing_is_sent_when_there_is_nothing),
         TEST(a_broken_stream_goes_on_from_what_was_answered),
         TEST(a_stream_that_is_opened_again_comes_with_the_newest_token),
+        TEST(a_stream_ends_with_its_token_and_goes_on_with_a_newer_one),
+        TEST(a_token_that_was_refused_is_not_shown_again),
         TEST(who_watches_is_asked_while_search_is_away),
         TEST(what_will_not_get_better_ends_it),
         TEST(patience_ends),

@@ -124,33 +124,54 @@ static status redrive(struct invocation *invocation)
     return status_ok();
 }
 
-/* A row each time it changes, until it has ended. */
-static status watch(struct invocation *invocation)
+/* Until the job has ended, or the stream; *ret_seen is whether there was a row. */
+static status watch_once(struct invocation *invocation,
+                         const Weft__Scheduler__V1__WatchJobRequest *request, bool *ret_seen)
 {
-    Weft__Scheduler__V1__WatchJobRequest request;
+    struct call call = session_call(invocation->session, invocation->arena, API_TIMEOUT_MS);
+    const ProtobufCMessage *message = NULL;
     struct pipe *pipe = NULL;
-    struct call call;
 
-    weft__scheduler__v1__watch_job_request__init(&request);
-    request.project_id = api_next(invocation, "PROJECT_ID");
-    request.job_id = api_next(invocation, "JOB_ID");
-    TRY(api_begin(invocation, &call));
+    *ret_seen = false;
     call.deadline_us = INT64_MAX;
     TRY(pipe_open(api_peer(invocation, "scheduler"), &call,
                   &weft__scheduler__v1__scheduler_service__descriptor, "WatchJob", &pipe));
-    const ProtobufCMessage *message = NULL;
-    status s = pipe_send(pipe, invocation->arena, &request.base);
+    status s = pipe_send(pipe, invocation->arena, &request->base);
     pipe_finish(pipe);
     while (status_is_ok(s)) {
         s = pipe_receive(pipe, invocation->arena, -1, &message);
         if (!status_is_ok(s) || message == NULL) {
             break;
         }
+        *ret_seen = true;
         api_show(invocation, &((const Weft__Scheduler__V1__WatchJobResponse *)message)->job->base,
                  columns);
         output_end(invocation->output);
     }
     pipe_free(pipe);
+    return s;
+}
+
+/* A row each time it changes, until it has ended. */
+static status watch(struct invocation *invocation)
+{
+    Weft__Scheduler__V1__WatchJobRequest request;
+    struct call call;
+
+    weft__scheduler__v1__watch_job_request__init(&request);
+    request.project_id = api_next(invocation, "PROJECT_ID");
+    request.job_id = api_next(invocation, "JOB_ID");
+    TRY(api_begin(invocation, &call));
+    bool seen = true;
+    bool seen_before = true;
+    status s = watch_once(invocation, &request, &seen);
+    /* Jobs may last longer than tokens.  Of a key that was revoked there is no other; and it is not
+     * the token's age when two in a row are good for nothing. */
+    while (s.code == STATUS_UNAUTHENTICATED && (seen || seen_before)) {
+        seen_before = seen;
+        TRY(session_renew_token(invocation));
+        s = watch_once(invocation, &request, &seen);
+    }
     return s;
 }
 

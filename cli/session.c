@@ -16,7 +16,7 @@
 enum {
     JOIN_TIMEOUT_MS = 5000,
     EXCHANGE_TIMEOUT_MS = 10000,
-    TOKEN_LIFETIME_S = 3600, /* an ingest of all records takes seconds; a watch may take long */
+    TOKEN_LIFETIME_S = 3600, /* as long as there are; what takes longer renews it */
     MAX_KEY_BYTES = 512,
 };
 
@@ -240,19 +240,21 @@ void session_use_token(struct session *self, const char *token)
     self->token = fresh;
 }
 
-status session_open_with_token(struct invocation *invocation)
+status session_renew_token(struct invocation *invocation)
 {
     const char *key = NULL;
     const char *token = NULL;
 
-    TRY(session_open(invocation));
-    if (invocation->session->token[0] != '\0') {
-        return status_ok();
-    }
     TRY(find_key(invocation, &key));
     TRY(session_exchange(invocation->session, invocation->arena, key, &token));
     session_use_token(invocation->session, token);
     return status_ok();
+}
+
+status session_open_with_token(struct invocation *invocation)
+{
+    TRY(session_open(invocation));
+    return invocation->session->token[0] != '\0' ? status_ok() : session_renew_token(invocation);
 }
 
 /* ---- Calls ---- */

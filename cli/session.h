@@ -42,6 +42,8 @@ void session_free(struct session *self);
 status session_open(struct invocation *invocation) NONNULL;
 /* The same, and gets the token for whom the invocation is --as. */
 status session_open_with_token(struct invocation *invocation) NONNULL;
+/* Another token for the same key, when what takes long has ended with UNAUTHENTICATED. */
+status session_renew_token(struct invocation *invocation) NONNULL;
 
 /* A token for a key; the text of the token is in arena. */
 status session_exchange(struct session *self, struct arena *arena, const char *key,

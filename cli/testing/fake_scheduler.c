@@ -23,36 +23,75 @@ typedef Weft__Scheduler__V1__WorkResponse work_response;
         return status_error(call->arena, STATUS_UNIMPLEMENTED, "not of this double");            \
     }
 
-#define STREAM_NOT_HERE(rpc, name)                                                         \
-    static status name##_open(struct stream *stream, void *service, void **ret_state)      \
-    {                                                                                      \
-        (void)service;                                                                     \
-        (void)ret_state;                                                                   \
-        return status_error(stream_event_arena(stream), STATUS_UNIMPLEMENTED, "not here"); \
-    }                                                                                      \
-    static status name##_message(struct stream *stream, void *state,                       \
-                                 const Weft__Scheduler__V1__##rpc##Request *request)       \
-    {                                                                                      \
-        (void)state;                                                                       \
-        (void)request;                                                                     \
-        return status_error(stream_event_arena(stream), STATUS_UNIMPLEMENTED, "not here"); \
-    }                                                                                      \
-    static void name##_closed(struct stream *stream, void *state, status why)              \
-    {                                                                                      \
-        (void)stream;                                                                      \
-        (void)state;                                                                       \
-        (void)why;                                                                         \
-    }
-
 NOT_HERE(EnqueueJob, enqueue_job)
 NOT_HERE(GetJob, get_job)
 NOT_HERE(ListJobs, list_jobs)
 NOT_HERE(CancelJob, cancel_job)
 NOT_HERE(RedriveJob, redrive_job)
-STREAM_NOT_HERE(EnqueueJobs, enqueue_jobs)
-STREAM_NOT_HERE(WatchJob, watch_job)
+
+static status enqueue_jobs_open(struct stream *stream, void *service, void **ret_state)
+{
+    (void)service;
+    (void)ret_state;
+    return status_error(stream_event_arena(stream), STATUS_UNIMPLEMENTED, "not of this double");
+}
+
+static status enqueue_jobs_message(struct stream *stream, void *state,
+                                   const Weft__Scheduler__V1__EnqueueJobsRequest *request)
+{
+    (void)stream;
+    (void)state;
+    (void)request;
+    return status_ok();
+}
+
+static void stream_closed(struct stream *stream, void *state, status why)
+{
+    (void)stream;
+    (void)state;
+    (void)why;
+}
+
 #define enqueue_jobs_writable NULL
-#define watch_job_writable    NULL
+#define enqueue_jobs_closed   stream_closed
+
+/* ---- Who watches a job; the state is the scheduler ---- */
+
+static status watch_job_open(struct stream *stream, void *service, void **ret_state)
+{
+    struct fake_scheduler *self = service;
+
+    (void)stream;
+    atomic_fetch_add(&self->n_watches, 1);
+    *ret_state = self;
+    return status_ok();
+}
+
+/* One row, and then it is over. */
+static status watch_job_message(struct stream *stream, void *state,
+                                const Weft__Scheduler__V1__WatchJobRequest *request)
+{
+    struct fake_scheduler *self = state;
+    Weft__Scheduler__V1__WatchJobResponse response;
+    Weft__Scheduler__V1__Job job;
+
+    if (request == NULL) {
+        stream_end(stream);
+        return status_ok();
+    }
+    if (atomic_load(&self->end_watches) > 0) {
+        atomic_fetch_sub(&self->end_watches, 1);
+        return status_error(stream_event_arena(stream), STATUS_UNAUTHENTICATED, "it has expired");
+    }
+    weft__scheduler__v1__watch_job_response__init(&response);
+    weft__scheduler__v1__job__init(&job);
+    job.job_id = request->job_id;
+    response.job = &job;
+    return stream_send(stream, &response.base);
+}
+
+#define watch_job_writable NULL
+#define watch_job_closed   stream_closed
 
 /* ---- A worker's stream; its state is the scheduler ---- */
 
@@ -177,14 +216,8 @@ static status work_message(struct stream *stream, void *state, const work_reques
     }
 }
 
-static void work_closed(struct stream *stream, void *state, status why)
-{
-    (void)stream;
-    (void)state;
-    (void)why;
-}
-
 #define work_writable NULL
+#define work_closed   stream_closed
 
 #define METHODS(X)                                            \
     X(Weft__Scheduler__V1__, EnqueueJob, WORKER, enqueue_job) \

@@ -24,6 +24,7 @@ struct fake_scheduler {
     _Atomic bool refuse;       /* PERMISSION_DENIED for every stream */
     _Atomic bool withdraw;     /* a job is withdrawn as soon as it reports progress */
     _Atomic bool renew; /* then it gets "newer", after a token for an attempt that is not its own */
+    _Atomic int end_watches; /* so many watches end with UNAUTHENTICATED, without a row */
     /* And read these: */
     _Atomic int n_streams;
     _Atomic int n_assigned;
@@ -31,6 +32,7 @@ struct fake_scheduler {
     _Atomic int n_completed;
     _Atomic int n_failed;
     _Atomic bool last_was_permanent;
+    _Atomic int n_watches;
 };
 
 /* Listens in folder, a temp_folder(). */

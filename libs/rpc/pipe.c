@@ -147,10 +147,10 @@ status pipe_send(struct pipe *self, struct arena *arena, const ProtobufCMessage 
     while (!self->taken && !self->closed) {
         pthread_cond_wait(&self->changed, &self->lock);
     }
-    status s = self->taken ? self->send_result
-               : status_is_ok(self->why)
-                   ? status_error(arena, STATUS_CANCELLED, "the stream is over")
-                   : self->why;
+    status s = status_copy(arena, self->taken ? self->send_result : self->why);
+    if (!self->taken && status_is_ok(s)) {
+        s = status_error(arena, STATUS_CANCELLED, "the stream is over");
+    }
     self->sending = NULL;
     pthread_mutex_unlock(&self->lock);
     return s;

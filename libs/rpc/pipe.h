@@ -30,7 +30,7 @@ struct pipe;
 status pipe_open(struct peer *peer, struct call *call, const ProtobufCServiceDescriptor *service,
                  const char *method, struct pipe **ret_pipe) NONNULL;
 
-/* The stream's own error when it is over; CANCELLED after pipe_finish(). */
+/* The stream's own error when it is over, in arena; CANCELLED after pipe_finish(). */
 status pipe_send(struct pipe *pipe, struct arena *arena, const ProtobufCMessage *message) NONNULL;
 
 /* We have sent our last. */

@@ -14,6 +14,7 @@
 #include "libs/rpc/tag.h"
 
 #include <grpc/grpc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Posted requests for each method and queue, posted again at arrival (not after the reply, or the

@@ -69,17 +69,47 @@ static status list_collections(const char *token)
                                         &response);
 }
 
-static status enqueue(const char *token)
+static status enqueue_job(const char *token,
+                          const Weft__Scheduler__V1__EnqueueJobResponse **ret_response)
 {
     struct call call = platform_call(&platform, token);
     Weft__Scheduler__V1__EnqueueJobRequest request;
-    const Weft__Scheduler__V1__EnqueueJobResponse *response;
 
     weft__scheduler__v1__enqueue_job_request__init(&request);
     request.project_id = message_text("books");
     request.capability = message_text("test.nobody");
     return scheduler_peer_enqueue_job(platform_peer(&platform, "scheduler"), &call, &request,
-                                      &response);
+                                      ret_response);
+}
+
+static status enqueue(const char *token)
+{
+    const Weft__Scheduler__V1__EnqueueJobResponse *response;
+
+    return enqueue_job(token, &response);
+}
+
+/* Of a job that nobody does, so that after its first row nothing happens any more. */
+static struct pipe *open_watch(const char *token)
+{
+    struct call call = platform_call(&platform, token);
+    const Weft__Scheduler__V1__EnqueueJobResponse *job;
+    Weft__Scheduler__V1__WatchJobRequest request;
+    const ProtobufCMessage *message = NULL;
+    struct pipe *pipe;
+
+    assert_status(enqueue_job(token, &job), STATUS_OK);
+    weft__scheduler__v1__watch_job_request__init(&request);
+    request.project_id = message_text("books");
+    request.job_id = job->job->job_id;
+    call.deadline_us = INT64_MAX;
+    status s = pipe_open(platform_peer(&platform, "scheduler"), &call,
+                         &weft__scheduler__v1__scheduler_service__descriptor, "WatchJob", &pipe);
+    assert_status(s, STATUS_OK);
+    assert_status(pipe_send(pipe, call.arena, &request.base), STATUS_OK);
+    pipe_finish(pipe);
+    assert_status(pipe_receive(pipe, call.arena, HOST_PATIENCE_MS, &message), STATUS_OK);
+    return pipe;
 }
 
 static status open_upsert(const char *token, struct pipe **ret_pipe)
@@ -302,6 +332,7 @@ static void a_revoked_key_stops_everywhere_with_a_receipt(void **state)
     int code = 0;
     assert_status(open_upsert(token, &pipe), STATUS_OK);
     assert_status(upsert(pipe, "first", &code), STATUS_OK);
+    struct pipe *watch = open_watch(token);
     weft__auth__v1__revoke_api_key_request__init(&request);
     request.tenant_id = message_text("foxtrot");
     request.key_id = message_text(key.key_id);
@@ -316,6 +347,11 @@ static void a_revoked_key_stops_everywhere_with_a_receipt(void **state)
     assert_status(enqueue(token), STATUS_UNAUTHENTICATED);
     assert_status(upsert(pipe, "second", &code), STATUS_UNAUTHENTICATED);
     pipe_free(pipe);
+    /* By itself. */
+    const ProtobufCMessage *message;
+    assert_status(pipe_receive(watch, call.arena, HOST_PATIENCE_MS, &message),
+                  STATUS_UNAUTHENTICATED);
+    pipe_free(watch);
 }
 
 static void a_key_without_the_permission_is_told_which_it_lacks(void **state)
