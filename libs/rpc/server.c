@@ -297,8 +297,9 @@ void server_stop(struct server *self, int64_t grace_ms)
     server_set_serving(self, false);
     accept_stop(self->accept);
     shut_down_calls(self, grace_ms);
-    /* gRPC is done with the calls; what the queues still tell of them goes to the executors. */
-    while (atomic_load(&self->n_calls) > 0) {
+    /* To gRPC it is over when the callers are gone: not what its queues have still to tell, which
+     * may begin calls of ours and goes to the executors. */
+    while (atomic_load(&self->n_calls) > 0 || atomic_load(&self->n_pending) > 0) {
         (void)usleep(1000);
     }
     executor_free(self->pool);

@@ -163,6 +163,8 @@ void server_finished(const struct registered *method, struct call *call, status 
 
 static void unref(struct unary *self)
 {
+    struct server *server = self->method->server;
+
     if (atomic_fetch_sub(&self->refs, 1) > 1) {
         return;
     }
@@ -172,6 +174,7 @@ static void unref(struct unary *self)
     grpc_call_unref(self->grpc_call);
     arena_free(self->arena);
     free(self);
+    (void)atomic_fetch_sub(&server->n_pending, 1);
 }
 
 static void on_replied(struct tag *tag, bool ok)
@@ -356,6 +359,7 @@ static struct unary *unary_new(const struct slot *slot)
     self->call.received_bytes = slot->payload == NULL ? 0 : grpc_byte_buffer_length(slot->payload);
     self->started_us = clock_monotonic_us(slot->method->server->options.clock);
     atomic_init(&self->refs, 1);
+    (void)atomic_fetch_add(&self->method->server->n_pending, 1);
     return self;
 }
 
@@ -381,19 +385,20 @@ static void on_arrived(struct tag *tag, bool ok)
 {
     struct slot *slot = TAG_OWNER(tag, struct slot, arrived);
     struct slot arrived = *slot;
+    struct server *server = slot->method->server;
 
     if (!ok) { /* the server is shutting down */
-        grpc_metadata_array_destroy(&slot->metadata);
         free(slot);
-        return;
-    }
-    server_post(slot);
-    if (arrived.method->row->events != NULL) {
-        server_stream_arrived(&arrived);
     } else {
-        unary_arrived(&arrived);
+        server_post(slot);
+        if (arrived.method->row->events != NULL) {
+            server_stream_arrived(&arrived);
+        } else {
+            unary_arrived(&arrived);
+        }
     }
     grpc_metadata_array_destroy(&arrived.metadata);
+    (void)atomic_fetch_sub(&server->n_pending, 1);
 }
 
 void server_post(struct slot *slot)
@@ -401,6 +406,7 @@ void server_post(struct slot *slot)
     struct server *server = slot->method->server;
     grpc_completion_queue *queue = server->queues[slot->queue];
 
+    (void)atomic_fetch_add(&server->n_pending, 1);
     slot->arrived.run = on_arrived;
     slot->payload = NULL;
     grpc_metadata_array_init(&slot->metadata);
@@ -428,6 +434,7 @@ struct unknown {
 
 static void unknown_free(struct unknown *self)
 {
+    (void)atomic_fetch_sub(&self->server->n_pending, 1);
     grpc_metadata_array_destroy(&self->metadata);
     grpc_call_details_destroy(&self->details);
     free(self);
@@ -480,6 +487,7 @@ void server_post_unknown(struct server *server, grpc_completion_queue *queue)
     if (self == NULL) {
         abort();
     }
+    (void)atomic_fetch_add(&server->n_pending, 1);
     self->server = server;
     self->queue = queue;
     self->arrived.run = unknown_arrived;

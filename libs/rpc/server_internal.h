@@ -58,6 +58,9 @@ struct server {
     struct reflection *reflection;
     struct accept *accept; /* with options.attest */
     atomic_size_t n_calls;
+    /* Posted requests, arrivals that are looked at, unary calls that are not answered yet: what may
+     * still start a batch, which gRPC does not bear on a queue that is shut down. */
+    atomic_size_t n_pending;
     pthread_mutex_t streams_lock;
     struct served *streams; /* that run, for server_check_streams() */
     bool started, stopped;

@@ -15,6 +15,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -550,6 +551,59 @@ static void an_attested_caller_is_known_by_its_process(void **state)
     assert_memory_equal(response->payload.data, "hello", 5);
 }
 
+/* ---- The end ---- */
+
+struct stuck_log {
+    int ends[2];
+    pthread_t thread;
+};
+
+/* Whoever writes into it waits until let_go(). */
+static struct log *stuck_log_new(struct stuck_log *self)
+{
+    static const char filler[4096];
+
+    assert_int_equal(pipe2(self->ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(self->ends[1], filler, sizeof filler) > 0) {
+    }
+    assert_int_equal(fcntl(self->ends[1], F_SETFL, 0), 0);
+    assert_int_equal(fcntl(self->ends[0], F_SETFL, 0), 0);
+    return log_new(
+        &(struct log_options){ .service = "echo", .clock = &system_clock, .fd = self->ends[1] });
+}
+
+static void *let_go(void *data)
+{
+    const struct stuck_log *self = data;
+    char taken[4096];
+
+    (void)usleep(100000); /* so long the server would have to stop in the middle of a call */
+    while (read(self->ends[0], taken, sizeof taken) > 0) {
+    }
+    return NULL;
+}
+
+static void a_server_does_not_stop_in_the_middle_of_a_call(void **state)
+{
+    struct stuck_log stuck;
+    struct log *log = stuck_log_new(&stuck);
+    struct fixture f;
+    const Weft__Testing__V1__EchoResponse *response;
+
+    (void)state;
+    (void)set_up_with(&f, (struct server_options){ .n_queues = 1, .log = log });
+    f.call.deadline_us = clock_monotonic_us(&system_clock) + 100000;
+    assert_status(echo_code(&f, "", 0, &response), STATUS_DEADLINE_EXCEEDED);
+    assert_int_equal(pthread_create(&stuck.thread, NULL, let_go, &stuck), 0);
+    channel_free(f.channel); /* to gRPC all is over then */
+    f.channel = NULL;
+    (void)tear_down(&(void *){ &f });
+    (void)close(stuck.ends[1]);
+    assert_int_equal(pthread_join(stuck.thread, NULL), 0);
+    (void)close(stuck.ends[0]);
+    log_free(log);
+}
+
 /* ---- Reflection ---- */
 
 static status reflect(struct fixture *f, struct pipe *pipe, const char *symbol,
@@ -622,6 +676,7 @@ int main(void)
         TEST_WITH(a_server_that_is_full_says_so_at_once, set_up_narrow),
         TEST_WITH(a_call_that_is_seldom_slow_holds_up_no_other, set_up_narrow),
         TEST_WITH(an_attested_caller_is_known_by_its_process, set_up_attested),
+        cmocka_unit_test(a_server_does_not_stop_in_the_middle_of_a_call),
         TEST(reflection_tells_what_is_served),
     };
 
