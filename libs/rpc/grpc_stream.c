@@ -180,7 +180,7 @@ static void step(struct grpc_stream *self, unsigned pending)
     if (self->closed) {
         return;
     }
-    if (!self->close_seen && (pending & (PENDING_WRITE | PENDING_WAKE))) {
+    if (pending & (PENDING_WRITE | PENDING_WAKE)) {
         grpc_stream_ask_for_more(self);
     }
     grpc_stream_read(self);

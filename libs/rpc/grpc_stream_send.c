@@ -101,20 +101,29 @@ void grpc_stream_written(struct grpc_stream *self)
     self->writing = false;
 }
 
-/* A client that has sent its last is still woken, to go on reading. */
+/* A client that has sent its last is still woken, to go on reading; and when the server's status is
+ * there, to let go of what it holds. */
+static bool may_be_asked(const struct grpc_stream *self)
+{
+    if (self->options.is_client) {
+        return status_is_ok(self->error) && (!self->close_seen || self->held);
+    }
+    return self->opened && !self->ending && !self->close_seen;
+}
+
 void grpc_stream_ask_for_more(struct grpc_stream *self)
 {
-    bool is_over =
-        self->options.is_client ? !status_is_ok(self->error) : self->ending || !self->opened;
-
-    if (is_over || !stream_has_room(&self->stream) || self->options.events->writable == NULL) {
+    if (!may_be_asked(self) || !stream_has_room(&self->stream) ||
+        self->options.events->writable == NULL) {
         return;
     }
     status s = grpc_stream_still_holds(self);
     if (status_is_ok(s)) {
         s = self->options.events->writable(&self->stream, self->state);
     }
-    grpc_stream_note(self, s);
+    if (!self->close_seen) { /* else how the stream ends is said already */
+        grpc_stream_note(self, s);
+    }
     arena_reset(self->event_arena);
 }
 

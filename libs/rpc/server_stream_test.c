@@ -354,6 +354,29 @@ static void who_is_revoked_and_does_not_read_is_not_waited_for(void **state)
     pipe_free(pipe);
 }
 
+/* ---- A reader that is behind ---- */
+
+static void what_came_before_a_good_end_is_read_after_it(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int round = 1; round <= ROUNDS; round++) {
+        const ProtobufCMessage *message = NULL;
+        struct pipe *pipe = begin_stream(f->channel, &f->call);
+        /* The last of them fills the pipe. */
+        assert_status(send_echo(f, pipe, PIPE_MAX_RECEIVED), STATUS_OK);
+        pipe_finish(pipe);
+        await(&f->echo.closed, round);
+        for (int i = 0; i < PIPE_MAX_RECEIVED; i++) {
+            assert_status(pipe_receive(pipe, f->call.arena, PATIENCE_MS, &message), STATUS_OK);
+            assert_non_null(message);
+        }
+        assert_status(pipe_receive(pipe, f->call.arena, PATIENCE_MS, &message), STATUS_OK);
+        assert_null(message);
+        pipe_free(pipe);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -370,6 +393,7 @@ int main(void)
         TEST(who_is_revoked_before_its_first_message_gets_no_further),
         TEST(who_is_revoked_has_not_sent_its_last),
         TEST(who_is_revoked_and_does_not_read_is_not_waited_for),
+        TEST(what_came_before_a_good_end_is_read_after_it),
     };
 
     return cmocka_run_group_tests_name("server_stream", tests, NULL, NULL);
