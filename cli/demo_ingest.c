@@ -59,7 +59,8 @@ static status check_worker(struct demo *self)
 
     if (self->worker != 0 && waitpid(self->worker, &wait_status, WNOHANG) == self->worker) {
         self->worker = 0;
-        return status_error(self->invocation->arena, STATUS_UNAVAILABLE,
+        /* Not UNAVAILABLE, after which demo_watch() would try again. */
+        return status_error(self->invocation->arena, STATUS_ABORTED,
                             "the worker has ended; see '%s/logs/worker.log'", self->home.root);
     }
     return status_ok();

@@ -153,6 +153,17 @@ static void a_job_survives_the_death_of_its_worker(void **state)
     mesh_jobs_stop_worker(&jobs, SIGTERM);
 }
 
+/* After all jobs, since it leaves one that nobody does. */
+static void the_demo_waits_for_no_worker_that_has_ended(void **state)
+{
+    (void)state;
+    const char *said =
+        mesh_home_shell(&mesh, "WEFT_APT_LISTS=/dev/null \"$WEFT_PROGRAMS\"/weft demo 2>&1");
+
+    assert_int_equal(mesh.code, 1);
+    assert_non_null(strstr(said, "the worker has ended"));
+}
+
 static void the_log_is_what_was_signed(void **state)
 {
     (void)state;
@@ -174,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_job_survives_the_death_of_each_service),
         cmocka_unit_test(a_job_survives_the_death_of_the_supervisor),
         cmocka_unit_test(a_job_survives_the_death_of_its_worker),
+        cmocka_unit_test(the_demo_waits_for_no_worker_that_has_ended),
         cmocka_unit_test(the_log_is_what_was_signed),
         cmocka_unit_test(no_process_had_a_fault_of_its_own),
     };
