@@ -79,7 +79,8 @@ status mesh_status_get(struct arena *arena, const struct home *home, struct mesh
         json_decref(object);
         line += size + (line[size] == '\n');
     }
-    return status_ok();
+    return ret->n_programs > 0 ? status_ok()
+                               : status_error(arena, STATUS_NOT_FOUND, "the supervisor is ending");
 }
 
 static bool is_up(const struct program_status *program)

@@ -40,7 +40,7 @@ struct mesh_status {
     bool all_ready;
 };
 
-/* NOT_FOUND: no supervisor runs. */
+/* NOT_FOUND: no supervisor runs, or it is about to end. */
 status mesh_status_get(struct arena *arena, const struct home *home, struct mesh_status *ret)
     NONNULL;
 /* Asks each that is ready for its health, and the kernel for its memory: some milliseconds more. */

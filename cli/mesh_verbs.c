@@ -197,26 +197,73 @@ static status down(struct invocation *invocation)
     return status_ok();
 }
 
+static const struct program_status *program_of(const struct mesh_status *mesh, const char *name)
+{
+    for (size_t i = 0; i < mesh->n_programs; i++) {
+        if (strcmp(mesh->programs[i].name, name) == 0) {
+            return &mesh->programs[i];
+        }
+    }
+    return NULL;
+}
+
+/* Until it is ready as another process than before; *ret_pid is which. */
+static status wait_for_another(struct invocation *invocation, const struct home *home,
+                               const struct program_status *before, int *ret_pid)
+{
+    const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000000L };
+    int64_t end_ms = clock_monotonic_ms(&system_clock) + READY_PATIENCE_MS;
+    struct mesh_status mesh = { 0 };
+
+    for (;;) {
+        TRY(mesh_status_get(invocation->arena, home, &mesh));
+        const struct program_status *now = program_of(&mesh, before->name);
+        if (now != NULL && now->pid != before->pid && strcmp(now->state, "ready") == 0) {
+            *ret_pid = now->pid;
+            return status_ok();
+        }
+        if (clock_monotonic_ms(&system_clock) > end_ms) {
+            return give_up(invocation, now != NULL ? now : before);
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static status ask_to_restart(struct invocation *invocation, const struct home *home,
+                             const char *name)
+{
+    const struct control_request request = { "restart", name, 5000 };
+    const char *answer = "";
+
+    TRY(control_ask(invocation->arena, home_socket(invocation->arena, home, "control.sock"),
+                    &request, &answer));
+    return strstr(answer, "\"error\"") == NULL
+               ? status_ok()
+               : advise(invocation,
+                        status_error(invocation->arena, STATUS_INVALID_ARGUMENT,
+                                     "there is no service '%s'", name),
+                        "./weft status");
+}
+
 static status restart(struct invocation *invocation)
 {
     const char *name = arguments_next(invocation->arguments, "SERVICE");
-    const char *answer = "";
+    int64_t begin_ms = clock_monotonic_ms(&system_clock);
+    struct mesh_status mesh = { 0 };
     struct home home;
+    int pid = 0;
 
     TRY(arguments_end(invocation->arguments));
     TRY(find_home(invocation, &home));
-    const struct control_request request = { "restart", name, 5000 };
-    TRY(not_running(invocation, &home,
-                    control_ask(invocation->arena,
-                                home_socket(invocation->arena, &home, "control.sock"), &request,
-                                &answer)));
-    if (strstr(answer, "\"error\"") != NULL) {
-        return advise(
-            invocation,
-            status_error(invocation->arena, STATUS_NOT_FOUND, "there is no service '%s'", name),
-            "./weft status");
+    TRY(not_running(invocation, &home, mesh_status_get(invocation->arena, &home, &mesh)));
+    TRY(ask_to_restart(invocation, &home, name));
+    const struct program_status *before = program_of(&mesh, name);
+    if (before == NULL) {
+        return status_error(invocation->arena, STATUS_INTERNAL, "'%s' has no status", name);
     }
-    output_say(invocation->output, TONE_PLAIN, "'%s' ends and is started again", name);
+    TRY(wait_for_another(invocation, &home, before, &pid));
+    output_say(invocation->output, TONE_GOOD, "'%s' is ready again after %.2f s, as process %d",
+               name, (double)(clock_monotonic_ms(&system_clock) - begin_ms) / 1000, pid);
     return status_ok();
 }
 
@@ -224,8 +271,8 @@ const struct verb mesh_verbs[] = {
     { NULL, "up", "", "start what does not run, wait until all is ready, and show it", up },
     { NULL, "status", "", "show how each service is; the exit code is 3 when one is not well",
       show_status },
-    { NULL, "restart", "SERVICE", "end one service gracefully; the supervisor starts it again",
-      restart },
+    { NULL, "restart", "SERVICE",
+      "end one service gracefully and start it again; waits until it is ready", restart },
     { NULL, "down", "[--purge]", "stop all; --purge forgets all state", down },
     { 0 },
 };

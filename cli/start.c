@@ -1,18 +1,22 @@
 #include "cli/start.h"
 
 #include "cli/supervisor/control_client.h"
+#include "libs/base/clock.h"
 #include "libs/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     /* Three stages, each with its 10 s until SIGKILL, and then some. */
     STOP_PATIENCE_MS = 60 * 1000,
+    LOOK_EVERY_MS = 2,
 };
 
 static void become_supervisor(const char *program, const char *home, int errors)
@@ -72,11 +76,32 @@ status start_supervisor(struct arena *arena, const struct home *home, const char
     return s;
 }
 
+/* It is gone when its lock is free: who comes next may start another, or remove all. */
+static status wait_until_gone(struct arena *arena, const struct home *home)
+{
+    const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000000L };
+    int64_t end_ms = clock_monotonic_ms(&system_clock) + STOP_PATIENCE_MS;
+    int fd = open(home_path(arena, home, "supervisor.lock"), O_RDWR | O_CLOEXEC);
+
+    while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0) {
+        if (clock_monotonic_ms(&system_clock) > end_ms) {
+            (void)close(fd);
+            return status_error(arena, STATUS_DEADLINE_EXCEEDED, "the supervisor does not end");
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return status_ok();
+}
+
 status stop_supervisor(struct arena *arena, const struct home *home)
 {
     const char *answer = "";
 
-    return control_ask(
-        arena, home_socket(arena, home, "control.sock"),
-        &(struct control_request){ .command = "stop", .timeout_ms = STOP_PATIENCE_MS }, &answer);
+    TRY(control_ask(arena, home_socket(arena, home, "control.sock"),
+                    &(struct control_request){ .command = "stop", .timeout_ms = STOP_PATIENCE_MS },
+                    &answer));
+    return wait_until_gone(arena, home);
 }

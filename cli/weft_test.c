@@ -5,12 +5,17 @@
 #include "libs/testing/assert_status.h"
 #include "libs/testing/temp_folder.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +125,55 @@ static void up_starts_all_and_a_second_time_changes_nothing(void **state)
     assert_non_null(strstr(weft(f, "up"), "nothing changed"));
     assert_int_equal(f->code, 0);
     assert_int_equal(pid_of(f, "scheduler"), before);
+}
+
+/* Its socket is there, and nobody answers any more. */
+static void a_supervisor_that_is_ending_is_none(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    (void)weft(f, "up");
+    (void)weft(f, "down");
+    json_t *home = json_load_file(arena_printf(f->arena, "%s/weft.json", f->home), 0, NULL);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock",
+                   json_string_value(json_object_get(home, "runtime")));
+    json_decref(home);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    (void)prctl(PR_SET_PDEATHSIG, pid == 0 ? SIGKILL : 0);
+    while (pid == 0) {
+        (void)close(accept(fd, NULL, NULL));
+    }
+    assert_int_equal(close(fd), 0);
+    assert_non_null(strstr(weft(f, "status"), "no mesh runs"));
+    assert_int_equal(f->code, 1);
+    assert_non_null(strstr(weft(f, "up"), "all ready after"));
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(pid_of(f, "tenant") > 0);
+}
+
+static void who_starts_while_another_ends_waits_for_its_lock(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    (void)weft(f, "down");
+    int fd = open(arena_printf(f->arena, "%s/supervisor.lock", f->home), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* down has waited until it was free */
+    assert_int_equal(unlink(arena_printf(f->arena, "%s/plan.json", f->home)), 0);
+    FILE *pipe = popen("cli/weft up 2>&1", "re");
+    assert_non_null(pipe);
+    while (access(arena_printf(f->arena, "%s/plan.json", f->home), F_OK) != 0) {
+        (void)usleep(1000);
+    }
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(pclose(pipe), 0);
+    assert_true(pid_of(f, "tenant") > 0);
 }
 
 static void two_that_start_at_once_start_one_mesh(void **state)
@@ -248,6 +302,22 @@ static void what_is_no_home_is_not_closed_to_others_nor_purged(void **state)
     assert_int_equal(info.st_mode & 0777, 0755);
 }
 
+static void a_service_that_is_restarted_is_ready_as_another_process(void **state)
+{
+    struct fixture *f = *state;
+
+    (void)weft(f, "up");
+    int before = pid_of(f, "tenant");
+    int other = pid_of(f, "audit");
+    assert_non_null(strstr(weft(f, "restart tenant"), "'tenant' is ready again"));
+    assert_int_equal(f->code, 0);
+    assert_int_not_equal(pid_of(f, "tenant"), before);
+    assert_int_not_equal(kill(before, 0), 0);
+    assert_int_equal(pid_of(f, "audit"), other);
+    assert_non_null(strstr(weft(f, "restart tenent"), "there is no service 'tenent'"));
+    assert_int_equal(f->code, 64);
+}
+
 static void down_stops_and_purge_forgets(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(up_starts_all_and_a_second_time_changes_nothing),
+        TEST(a_supervisor_that_is_ending_is_none),
+        TEST(who_starts_while_another_ends_waits_for_its_lock),
         TEST(two_that_start_at_once_start_one_mesh),
         TEST(status_says_what_a_program_wants_to_know),
         TEST(each_service_has_its_folder_and_its_user),
@@ -332,6 +404,7 @@ int main(void)
         TEST(logs_show_what_happened),
         TEST(check_finds_a_running_mesh_fit),
         TEST(what_is_no_home_is_not_closed_to_others_nor_purged),
+        TEST(a_service_that_is_restarted_is_ready_as_another_process),
         TEST(down_stops_and_purge_forgets),
         TEST(what_never_becomes_ready_is_named),
         TEST(what_is_no_verb_gets_help),

@@ -40,8 +40,12 @@ static status exchange(struct arena *arena, int fd, const struct text *line, int
         .tv_usec = timeout_ms % 1000 * 1000L,
     };
 
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0 ||
-        send(fd, line->data, line->size, MSG_NOSIGNAL) != (ssize_t)line->size) {
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0) {
+        return status_error(arena, STATUS_UNAVAILABLE, "ask the supervisor: %s", strerror(errno));
+    }
+    ssize_t sent = send(fd, line->data, line->size, MSG_NOSIGNAL);
+    bool has_ended = sent < 0 && (errno == EPIPE || errno == ECONNRESET); /* no answer comes */
+    if (sent != (ssize_t)line->size && !has_ended) {
         return status_error(arena, STATUS_UNAVAILABLE, "write to the supervisor: %s",
                             strerror(errno));
     }

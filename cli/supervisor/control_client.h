@@ -14,7 +14,7 @@ struct control_request {
 };
 
 /* Sends {"do": command, "name": name} and returns all lines of the answer, in arena, when the
- * supervisor closes the connection.
+ * supervisor closes the connection: none from one that is ending.
  *
  * NOT_FOUND: no supervisor listens there.  DEADLINE_EXCEEDED: it says nothing for timeout_ms. */
 status control_ask(struct arena *arena, const char *path, const struct control_request *request,

@@ -5,9 +5,11 @@
  */
 
 #include "cli/supervisor/supervisor.h"
+#include "libs/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +17,29 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* One that ends has closed its socket before its lock is free, and takes some milliseconds. */
+enum { LOCK_PATIENCE_MS = 10 * 1000, LOCK_EVERY_MS = 2 };
+
+static bool lock_soon(int fd)
+{
+    int64_t end_ms = clock_monotonic_ms(&system_clock) + LOCK_PATIENCE_MS;
+
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || clock_monotonic_ms(&system_clock) > end_ms) {
+            return false;
+        }
+        (void)usleep(LOCK_EVERY_MS * 1000);
+    }
+    return true;
+}
+
 /* Held for as long as we live, so that there is one supervisor of a home. */
 static status take_lock(struct arena *arena, const char *home)
 {
     const char *path = arena_printf(arena, "%s/supervisor.lock", home);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (fd < 0 || !lock_soon(fd)) {
         return status_error(arena, STATUS_UNAVAILABLE, "lock '%s': %s", path,
                             errno == EWOULDBLOCK ? "another supervisor has it" : strerror(errno));
     }
