@@ -44,7 +44,8 @@ struct ingest_result {
 };
 
 /* The call gives token, trace and deadline; progress() may put a newer token there, which the next
- * stream is opened with: there is one when this one ends with its token.  *ret is filled in also when it fails. */
+ * stream is opened with: there is one when this one ends with its token.  *ret is filled in also
+ * when it fails. */
 status ingest(struct call *call, const struct ingest_options *options, struct ingest_result *ret)
     NONNULL;
 

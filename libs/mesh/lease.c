@@ -163,6 +163,7 @@ struct lease *lease_new(const struct lease_options *options)
                                .writable = on_writable,
                                .down = on_down,
                                .state = self,
+                               .goodbye_ms = LINK_GOODBYE_MS,
                            });
     keeper_add(options->keeper, &self->task);
     return self;

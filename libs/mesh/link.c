@@ -1,5 +1,8 @@
 #include "libs/mesh/link.h"
 
+#include <stdatomic.h>
+#include <time.h>
+
 enum { MIN_BACKOFF_MS = 50, MAX_BACKOFF_MS = 2000 };
 
 /* ---- Events, on the pool ---- */
@@ -25,6 +28,10 @@ static status on_writable(struct stream *stream, void *state)
 {
     struct link *self = state;
 
+    if (atomic_load(&self->stopping)) {
+        stream_end(stream);
+        return status_ok();
+    }
     if (!self->sent_first) {
         TRY(send_first(self, stream));
     }
@@ -64,6 +71,8 @@ static const struct stream_events link_events = {
 
 void link_init(struct link *self, const struct link_options *options)
 {
+    pthread_condattr_t monotonic;
+
     *self = (struct link){
         .options = *options,
         .backoff = { .random = options->random,
@@ -71,13 +80,34 @@ void link_init(struct link *self, const struct link_options *options)
                      .max_ms = MAX_BACKOFF_MS },
     };
     pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->closed, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->closed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+/* The lock is held. */
+static void say_goodbye(struct link *self)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += self->options.goodbye_ms % 1000 * 1000000;
+    until.tv_sec += self->options.goodbye_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    stream_wake(self->stream); /* writable ends our half */
+    while (self->stream != NULL &&
+           pthread_cond_timedwait(&self->closed, &self->lock, &until) == 0) {
+    }
 }
 
 void link_reset(struct link *self)
 {
     pthread_mutex_lock(&self->lock);
-    self->stopping = true;
+    atomic_store(&self->stopping, true);
+    if (self->stream != NULL && self->options.goodbye_ms > 0) {
+        say_goodbye(self);
+    }
     if (self->stream != NULL) {
         stream_cancel(self->stream);
     }

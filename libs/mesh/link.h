@@ -5,9 +5,9 @@
  *
  *     struct link link;
  *     link_init(&link, &(struct link_options){ .peer = peer, .service = ..., .method = "Lease",
- *                                              .events = &lease_events, .state = self, ... });
+ *                                              .message = on_message, .state = self, ... });
  *     link_tick(&link)            from the keeper: opens it when it is down and due
- *     link_opened / link_closed   from open's caller and from the closed event
+ *     link_reset(&link)
  *
  * The events are WORKER ones: they may block.  `first` makes the message that a new stream begins
  * with.
@@ -26,6 +26,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How long a goodbye is waited for: the answer takes a millisecond, and who ends does not wait for
+ * one that stands still. */
+enum { LINK_GOODBYE_MS = 500 };
+
 struct link_options {
     struct peer *peer;                         /* required; borrowed */
     const ProtobufCServiceDescriptor *service; /* required */
@@ -40,6 +44,9 @@ struct link_options {
     status (*writable)(struct stream *stream, void *state); /* may be NULL */
     void (*down)(void *state, status why);                  /* may be NULL */
     void *state;                                            /* of the four */
+    /* At the end the other side is told by a half-close that we go by our own will, and has so long
+     * to end the stream: LINK_GOODBYE_MS, or 0, which cancels it. */
+    int64_t goodbye_ms;
 };
 
 struct link {
@@ -48,7 +55,7 @@ struct link {
     pthread_cond_t closed;
     struct stream *stream; /* NULL when down */
     bool sent_first;
-    bool stopping;
+    _Atomic bool stopping;
     bool worked; /* something came since it was opened */
     int64_t due_us;
     struct backoff backoff;

@@ -90,6 +90,7 @@ struct subscription *subscription_new(const struct subscription_options *options
                                .first = first_message,
                                .message = on_message,
                                .state = self,
+                               .goodbye_ms = LINK_GOODBYE_MS,
                            });
     keeper_add(options->keeper, &self->task);
     return self;
