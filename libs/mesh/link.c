@@ -1,5 +1,7 @@
 #include "libs/mesh/link.h"
 
+#include "libs/base/wait.h"
+
 #include <stdatomic.h>
 #include <time.h>
 
@@ -71,8 +73,6 @@ static const struct stream_events link_events = {
 
 void link_init(struct link *self, const struct link_options *options)
 {
-    pthread_condattr_t monotonic;
-
     *self = (struct link){
         .options = *options,
         .backoff = { .random = options->random,
@@ -80,24 +80,16 @@ void link_init(struct link *self, const struct link_options *options)
                      .max_ms = MAX_BACKOFF_MS },
     };
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->closed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&self->closed, NULL);
 }
 
 /* The lock is held. */
 static void say_goodbye(struct link *self)
 {
-    struct timespec until;
+    const struct timespec end = wait_end(self->options.goodbye_ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += self->options.goodbye_ms % 1000 * 1000000;
-    until.tv_sec += self->options.goodbye_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     stream_wake(self->stream); /* writable ends our half */
-    while (self->stream != NULL &&
-           pthread_cond_timedwait(&self->closed, &self->lock, &until) == 0) {
+    while (self->stream != NULL && wait_until(&self->closed, &self->lock, &end)) {
     }
 }
 

@@ -1,6 +1,7 @@
 #include "libs/rpc/pipe.h"
 
 #include "libs/base/status_details.h"
+#include "libs/base/wait.h"
 #include "libs/rpc/decode.h"
 
 #include <pthread.h>
@@ -109,7 +110,6 @@ status pipe_open(struct peer *peer, struct call *call, const ProtobufCServiceDes
     struct pipe *self = calloc(1, sizeof *self);
     const ProtobufCMethodDescriptor *types =
         protobuf_c_service_descriptor_get_method_by_name(service, method);
-    pthread_condattr_t attributes;
 
     if (self == NULL || types == NULL) {
         abort();
@@ -118,10 +118,7 @@ status pipe_open(struct peer *peer, struct call *call, const ProtobufCServiceDes
     self->incoming = types->output;
     self->end = &self->first;
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self->changed, NULL);
     status s = peer_open_stream(peer, call,
                                 &(struct peer_stream_options){ .service = service,
                                                                .method = method,
@@ -164,29 +161,15 @@ void pipe_finish(struct pipe *self)
     stream_wake(self->stream);
 }
 
-static struct timespec time_after(int64_t timeout_ms)
-{
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
-}
-
 /* Waits until something came or it is over; false when the time is up first.  The lock is held. */
 static bool wait_for_message(struct pipe *self, int64_t timeout_ms)
 {
-    struct timespec until = time_after(timeout_ms < 0 ? 0 : timeout_ms);
+    const struct timespec end = wait_end(timeout_ms);
 
     while (self->first == NULL && !self->closed) {
         if (timeout_ms < 0) {
             pthread_cond_wait(&self->changed, &self->lock);
-        } else if (pthread_cond_timedwait(&self->changed, &self->lock, &until) != 0) {
+        } else if (!wait_until(&self->changed, &self->lock, &end)) {
             return self->first != NULL || self->closed;
         }
     }
