@@ -123,7 +123,7 @@ static void print_object(struct output *self, const struct field *fields, size_t
     struct text line = text_new(arena);
 
     for (size_t i = 0; i < n_fields; i++) {
-        if (fields[i].place != FIELD_TABLE_ONLY) {
+        if (fields[i].place != FIELD_TABLE_ONLY && fields[i].place != FIELD_TABLE_WHERE_ROOM) {
             text_add(&line, "%s\"%s\":", line.size == 0 ? "{" : ",", fields[i].name);
             add_json_value(&line, &fields[i]);
         }

@@ -31,8 +31,14 @@ enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_DIM, TONE_STRONG };
 
 enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_REAL, FIELD_BOOL, FIELD_RAW };
 
-/* FIELD_WHERE_ROOM: a table leaves it out in a terminal that is too narrow. */
-enum field_place { FIELD_EVERYWHERE, FIELD_JSON_ONLY, FIELD_TABLE_ONLY, FIELD_WHERE_ROOM };
+/* WHERE_ROOM: a table leaves it out in a terminal that is too narrow. */
+enum field_place {
+    FIELD_EVERYWHERE,
+    FIELD_WHERE_ROOM,
+    FIELD_JSON_ONLY,
+    FIELD_TABLE_ONLY,
+    FIELD_TABLE_WHERE_ROOM,
+};
 
 struct field {
     const char *name; /* the JSON name, and with spaces for its '_' the heading; a constant */

@@ -115,7 +115,9 @@ static struct piece piece_of(const char *text, size_t width, const char *breaks)
             at.shown = at.size;
         }
         bool is_end = text[at.size] == '\0';
-        bool may_end = is_end || (strchr(breaks, c) != NULL && text[at.size] != ' ');
+        /* An indentation belongs to the word behind it. */
+        bool may_end =
+            is_end || (at.shown > 0 && strchr(breaks, c) != NULL && text[at.size] != ' ');
         struct piece here = { at.size, at.shown, at.width - (at.size - at.shown) };
         if (may_end && best.size > 0 && here.width > width) {
             return best;
@@ -139,7 +141,8 @@ static void begin(struct table *self, const struct field *fields, size_t n_field
                 (struct cell){ heading_of(self->arena, fields[i].name), TONE_DIM };
             self->columns[self->n_columns++] = (struct column){
                 .is_number = fields[i].type == FIELD_NUMBER || fields[i].type == FIELD_REAL,
-                .is_optional = fields[i].place == FIELD_WHERE_ROOM,
+                .is_optional = fields[i].place == FIELD_WHERE_ROOM ||
+                               fields[i].place == FIELD_TABLE_WHERE_ROOM,
             };
         }
     }

@@ -4,7 +4,7 @@
  *     17     2026-11-21  job.        job:
  *            15:58:49    enqueue     01m7zd9v1hq3m5mw37...    what is too wide is broken
  *
- * A table that is wider than its terminal first loses the columns that are FIELD_WHERE_ROOM, then
+ * A table that is wider than its terminal first loses the columns that are WHERE_ROOM, then
  * breaks cells, first behind a space and '/', then behind what else joins words, where it costs the
  * fewest lines.  Nothing is cut, and a word is not broken: an id must be there to be copied.  When
  * that is not enough, each row is a block with a line for each of its fields.

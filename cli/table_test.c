@@ -124,6 +124,22 @@ static void what_cannot_fit_becomes_blocks_and_is_whole(void **state)
     arena_free(arena);
 }
 
+static void what_is_indented_stays_so(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+
+    assert_string_equal(
+        PRINT(arena, 12,
+              { field_text("name", "  Search/Get it"),
+                field_only(FIELD_TABLE_WHERE_ROOM, field_text("when", "[==      ]")),
+                field_number("n", 1) }),
+        "NAME       N\n"
+        "  Search/  1\n"
+        "Get it\n");
+    arena_free(arena);
+}
+
 static void characters_are_counted_and_not_bytes(void **state)
 {
     (void)state;
@@ -147,6 +163,7 @@ int main(void)
         cmocka_unit_test(prose_is_broken_between_words),
         cmocka_unit_test(other_joints_are_used_only_when_those_do_not_do),
         cmocka_unit_test(what_cannot_fit_becomes_blocks_and_is_whole),
+        cmocka_unit_test(what_is_indented_stays_so),
         cmocka_unit_test(characters_are_counted_and_not_bytes),
     };
 

@@ -72,7 +72,7 @@ static void show_span(struct tree *tree, const struct trace_span *span, int dept
                field_shown(arena_printf(tree->arena, "%.2f", duration_ms),
                            field_real("duration_ms", duration_ms)),
                field_tone(span->code == 0 ? TONE_GOOD : TONE_BAD, field_text("code", code)),
-               field_only(FIELD_TABLE_ONLY, field_text("when", bar(tree, span))),
+               field_only(FIELD_TABLE_WHERE_ROOM, field_text("when", bar(tree, span))),
                field_only(FIELD_JSON_ONLY, field_text("span_id", span->span_id)),
                field_only(FIELD_JSON_ONLY, field_text("parent_span_id", span->parent_span_id))));
 }
