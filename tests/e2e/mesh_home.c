@@ -232,7 +232,8 @@ void mesh_home_up(struct mesh_home *self)
 /* The services' environment is the plan's alone, so what stands before the supervisor adds to it.
  * Their users must get at the library.  The address sanitizer wants to be the first one, and works
  * as well as the second. */
-void mesh_home_preload(struct mesh_home *self, const char *library)
+void mesh_home_preload(struct mesh_home *self, const char *library, const char *variable,
+                       const char *value)
 {
     const char *path = arena_printf(self->arena, "%s/preload.so", self->programs);
     const char *supervisor = arena_printf(self->arena, "%s/weft_supervisor", self->programs);
@@ -244,14 +245,14 @@ void mesh_home_preload(struct mesh_home *self, const char *library)
     assert_non_null(script);
     (void)fprintf(script,
                   "#!/bin/sh\n"
-                  "sed -i 's|\"environment\": {|&\"LD_PRELOAD\": \"%s\", "
+                  "sed -i 's|\"environment\": {|&\"LD_PRELOAD\": \"%s\", \"%s\": \"%s\", "
                   "\"ASAN_OPTIONS\": \"verify_asan_link_order=0\",|' \"$1/plan.json\"\n"
                   "exec %s.real \"$1\"\n",
-                  path, supervisor);
+                  path, variable, value, supervisor);
     assert_int_equal(fclose(script), 0);
     assert_int_equal(chmod(supervisor, 0755), 0);
-    self->preload = arena_printf(self->arena, "LD_PRELOAD=%s ASAN_OPTIONS=$ASAN_OPTIONS:%s", path,
-                                 "verify_asan_link_order=0");
+    self->preload = arena_printf(self->arena, "LD_PRELOAD=%s %s=%s ASAN_OPTIONS=$ASAN_OPTIONS:%s",
+                                 path, variable, value, "verify_asan_link_order=0");
 }
 
 void mesh_home_reset(struct mesh_home *self)

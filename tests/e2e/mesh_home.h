@@ -40,8 +40,10 @@ void mesh_home_init(struct mesh_home *self) NONNULL;
 /* Prints the last lines of all logs, ends what runs, and removes all. */
 void mesh_home_reset(struct mesh_home *self) NONNULL;
 
-/* From now on all programs are started with this library loaded into them, a path of Bazel's. */
-void mesh_home_preload(struct mesh_home *self, const char *library) NONNULL;
+/* From now on all programs are started with this library loaded into them, a path of Bazel's, and
+ * with this variable in their environment, from which it knows what to do. */
+void mesh_home_preload(struct mesh_home *self, const char *library, const char *variable,
+                       const char *value) NONNULL;
 
 /* What a command prints to standard output; its exit code is in self->code. */
 const char *mesh_home_shell(struct mesh_home *self, const char *command) NONNULL RETURNS_NONNULL;
