@@ -229,6 +229,40 @@ static void a_full_disk_refuses_appends_serves_reads_and_recovers(void **state)
     verify_files(f, (bytes){ 0 });
 }
 
+/* An attempt to integrate is torn in its nth operation, the log grows, and so does what is signed.
+ * Returns false when the attempt had fewer operations. */
+static bool verify_after_torn_attempt(struct fixture *f, size_t n_before, unsigned n)
+{
+    append_many(f, n_before);
+    assert_status(audit_log_integrate(f->log, f->arena), STATUS_OK);
+    append_many(f, 12);
+    f->crash.fail_operation = (unsigned)f->crash.n_operations + n;
+    bool failed = !status_is_ok(audit_log_integrate(f->log, f->arena));
+    f->crash.fail_operation = 0;
+    append_many(f, 2);
+    if (n % 2 == 0) {
+        reopen(f);
+    }
+    assert_status(audit_log_integrate(f->log, f->arena), STATUS_OK);
+    verify_files(f, (bytes){ 0 });
+    return failed;
+}
+
+static void a_torn_attempt_does_not_speak_against_the_log(void **state)
+{
+    struct fixture *f = *state;
+    const size_t before[] = { 1, 256, 240, 250 }; /* a tile begins, goes on, is filled */
+
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) {
+        bool failed = true;
+        for (unsigned n = 1; failed; n++) {
+            failed = verify_after_torn_attempt(f, before[i], n);
+            tear_down(state);
+            set_up(state);
+        }
+    }
+}
+
 static void what_cannot_be_appended_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -502,6 +536,7 @@ int main(void)
         TEST(checkpoints_are_proved_consistent),
         TEST(a_leaf_is_integrated_within_a_second_and_an_idle_log_rests),
         TEST(a_full_disk_refuses_appends_serves_reads_and_recovers),
+        TEST(a_torn_attempt_does_not_speak_against_the_log),
         TEST(what_cannot_be_appended_is_refused),
         TEST(what_waits_for_its_tiles_is_bounded),
         TEST(the_bytes_that_wait_are_bounded),

@@ -1,6 +1,7 @@
 #include "services/audit/tile_writer.h"
 
 #include "libs/base/text.h"
+#include "libs/tlog/lines.h"
 #include "libs/tlog/merkle.h"
 #include "libs/tlog/tile_reader.h"
 
@@ -110,6 +111,46 @@ static status make_folders(struct writer *self, struct arena *arena, uint64_t ol
     return status_ok();
 }
 
+/* ---- What attempts that failed have left ---- */
+
+/* Partial files that are wider than the log was: nobody signed them, and they may be torn.  When
+ * the log has grown beyond them, whoever verifies it would take them for its own. */
+static status remove_wider(struct writer *self, struct arena *arena, const struct tile *edge)
+{
+    const char *folder = arena_printf(arena, "%s.p", tile_full_path(arena, edge));
+    struct files_names names;
+    uint64_t width;
+
+    status s = files_list(self->files, arena, folder, &names);
+    if (s.code == STATUS_NOT_FOUND) {
+        return status_ok();
+    }
+    TRY(s);
+    for (size_t i = 0; i < names.n_names; i++) {
+        if (line_number(bytes_of(names.names[i]), &width) && width > edge->width) {
+            TRY(need_folder(self, arena, folder)); /* so that the removal is durable, too */
+            TRY(files_remove(self->files, arena,
+                             arena_printf(arena, "%s/%s", folder, names.names[i])));
+        }
+    }
+    return status_ok();
+}
+
+/* No attempt goes further than a later one. */
+static status remove_leftovers(struct writer *self, struct arena *arena, uint64_t old_size,
+                               uint64_t size)
+{
+    for (int level = TILE_ENTRIES; level < TILE_LEVELS; level++) {
+        uint64_t first = tile_level_size(old_size, level) / TILE_WIDTH;
+        uint64_t last = tile_level_size(size, level) / TILE_WIDTH;
+        for (uint64_t n = first; n <= last; n++) {
+            const struct tile edge = { level, n, tile_width(old_size, level, n) };
+            TRY(remove_wider(self, arena, &edge));
+        }
+    }
+    return status_ok();
+}
+
 /* ---- Bundles ---- */
 
 /* The entries of the last bundle, when it is partial: they go into the next file too.  They are
@@ -162,6 +203,7 @@ static status add(struct writer *self, struct arena *arena, struct tile_edge *ed
 {
     uint64_t old_size = edge->size;
 
+    TRY(remove_leftovers(self, arena, old_size, old_size + n_leaves));
     TRY(make_folders(self, arena, old_size, old_size + n_leaves));
     TRY(write_bundles(self, arena, edge, leaves, n_leaves));
     for (size_t i = 0; i < n_leaves; i++) {

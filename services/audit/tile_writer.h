@@ -2,9 +2,9 @@
  *
  * Writes the entry bundles and tiles that are other at the new size than at the old: the full ones,
  * and the partial ones at the right edge.  A file that a published checkpoint needs is never
- * touched; those that are written may be left of an attempt that failed, and are made anew.  All is
- * written first and synced then, file by file and folder by folder, so that the disk has much to do
- * at once.
+ * touched; those that are written may be left of an attempt that failed, and are made anew, and
+ * what else such an attempt has left is removed.  All is written first and synced then, file by
+ * file and folder by folder, so that the disk has much to do at once.
  *
  * Used by one thread at a time.
  */
