@@ -6,6 +6,7 @@
 #include "libs/base/status_details.h"
 #include "libs/mesh/mesh.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,21 @@ static void put_options_last(int argc, char **argv)
     }
 }
 
+/* What was not written was not said, unless the reader has gone: head, once it has enough. */
+static int end_output(int code)
+{
+    struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return code;
+    }
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0) {
+        return code;
+    }
+    (void)fprintf(stderr, "error: standard output could not be written\n");
+    return code != EXIT_SUCCESS ? code : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     struct arena *arena = arena_new();
@@ -155,6 +171,7 @@ int main(int argc, char **argv)
     } else {
         code = help_no_such_verb(arena, first, second);
     }
+    code = end_output(code);
     arena_free(arena);
     return code;
 }

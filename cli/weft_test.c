@@ -386,6 +386,14 @@ static void what_is_no_verb_gets_help(void **state)
     assert_int_equal(f->code, 0);
 }
 
+static void what_cannot_be_written_is_no_success(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(strstr(shell(f, "cli/weft help 2>&1 >/dev/full"), "error: standard output"));
+    assert_int_equal(f->code, 1);
+}
+
 static void a_bench_that_is_not_there_is_said_to_be(void **state)
 {
     struct fixture *f = *state;
@@ -415,6 +423,7 @@ int main(void)
         TEST(down_stops_and_purge_forgets),
         TEST(what_never_becomes_ready_is_named),
         TEST(what_is_no_verb_gets_help),
+        TEST(what_cannot_be_written_is_no_success),
         TEST(a_bench_that_is_not_there_is_said_to_be),
     };
 
