@@ -24,6 +24,12 @@ static status away(struct arena *arena)
 static status perform(struct stepped_store *self, struct arena *arena,
                       const struct store_write *write)
 {
+    void (*before)(void *data) = self->before;
+
+    self->before = NULL;
+    if (before != NULL) {
+        before(self->data);
+    }
     if (is_its_turn(&self->fail_commit)) {
         return away(arena);
     }
@@ -47,8 +53,7 @@ static status stepped_commit(struct store *store, struct arena *arena,
 {
     struct stepped_store *self = (struct stepped_store *)store;
 
-    if (!self->hold || self->pass > 0) {
-        self->pass -= self->hold;
+    if (!self->hold) {
         done(data, perform(self, arena, write));
         return status_ok();
     }

@@ -10,7 +10,7 @@
  *     stepped_store_lose(&f->store);             a crash: the rest never happen
  *
  * A blocking commit cannot be held, since nobody would be left to release it: set hold only around
- * what does not block, or let so many commits pass.  Used by one thread at a time.
+ * what does not block.  Used by one thread at a time.
  */
 
 #ifndef LIBS_TESTING_STEPPED_STORE_H_
@@ -29,7 +29,8 @@ struct stepped_store {
     struct store store; /* what is passed in */
     struct store *real;
     bool hold;
-    unsigned pass;        /* so many commits happen at once even so */
+    void (*before)(void *data); /* called once, before the next commit happens; NULL: nothing */
+    void *data;
     unsigned fail_query;  /* the nth query is UNAVAILABLE */
     unsigned cut_commit;  /* the nth commit happens, and is UNAVAILABLE all the same */
     unsigned fail_commit; /* the nth commit is UNAVAILABLE, and has not happened */

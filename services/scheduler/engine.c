@@ -155,6 +155,8 @@ void engine_arm(struct engine *self, struct job *job)
     heap_remove(&self->timers, &job->timer);
     if (due_ms != INT64_MAX) {
         heap_put(&self->timers, &job->timer, due_ms, job);
+    }
+    if (due_ms < engine_now_ms(self) + SWEEP_MS) { /* else the thread looks in time by itself */
         engine_kick(self);
     }
 }

@@ -199,11 +199,9 @@ static void started(struct engine *self, struct change *change)
 {
     struct job *job = change->job;
 
-    if (change->result.code == STATUS_ABORTED && job->is_new) { /* it was not enqueued, or later */
-        leave_to_store(self, job);
-        return;
-    }
-    if (change->result.code == STATUS_ABORTED) { /* cancelled, or its deadline has passed */
+    bool was_not_enqueued = job->is_new && !status_is_ok(change->result);
+
+    if (was_not_enqueued || change->result.code == STATUS_ABORTED) { /* or cancelled, or overdue */
         return_credit(self, job);
         return;
     }
@@ -213,6 +211,18 @@ static void started(struct engine *self, struct change *change)
     }
     job->attempt++;
     attempt_go_on(self, job);
+}
+
+static struct change *start_of(struct engine *self, struct job *job)
+{
+    return change_of(self, job, seen_as(job, JOB_READY), JOB_RUNNING, job->attempt + 1, started);
+}
+
+static void add_start(struct store_write *write, struct change *change)
+{
+    job_change_start(write, change->seen,
+                     arena_strdup(change->arena, change->job->worker->worker_id),
+                     engine_wall_ms(change->engine));
 }
 
 void attempt_start(struct engine *self, struct job *job)
@@ -225,10 +235,8 @@ void attempt_start(struct engine *self, struct job *job)
         leave_to_store(self, job);
         return;
     }
-    struct change *change =
-        change_of(self, job, seen_as(job, JOB_READY), JOB_RUNNING, job->attempt + 1, started);
-    job_change_start(change->write, change->seen,
-                     arena_strdup(change->arena, job->worker->worker_id), engine_wall_ms(self));
+    struct change *change = start_of(self, job);
+    add_start(change->write, change);
     change_submit(change);
 }
 
@@ -244,7 +252,8 @@ static void begin(struct engine *self, struct job *job)
     }
 }
 
-struct job *attempt_prepare(struct engine *self, const struct job_record *record)
+struct change *attempt_begin(struct engine *self, const struct job_record *record,
+                             struct store_write *write)
 {
     struct lane *lane = dispatcher_lane(self->dispatcher, record->tenant_id, record->capability);
     struct job *job = NULL;
@@ -252,13 +261,17 @@ struct job *attempt_prepare(struct engine *self, const struct job_record *record
     if (lane != NULL && record->state == JOB_READY) {
         job = dispatcher_match_new(self->dispatcher, lane, record);
     }
-    if (job != NULL) {
-        job->is_new = true;
-        if (self->options.issuer != NULL) {
-            errand_token(self, job);
-        }
+    if (job == NULL) {
+        return NULL;
     }
-    return job;
+    job->is_new = true;
+    if (self->options.issuer != NULL) {
+        errand_token(self, job);
+    }
+    struct change *change = start_of(self, job);
+    add_start(write, change);
+    self->n_changes++;
+    return change;
 }
 
 void attempts_match_lane(struct engine *self, struct lane *lane)

@@ -71,6 +71,17 @@ void changes_drop(struct engine *self, struct change *first)
     }
 }
 
+void change_settle(struct engine *self, struct change *change)
+{
+    if (is_uncertain(change) && self->is_stopping) {
+        changes_drop(self, change);
+    } else if (is_uncertain(change)) {
+        errand_reconcile(self, change);
+    } else {
+        change_conclude(self, change);
+    }
+}
+
 bool changes_finish(struct engine *self)
 {
     pthread_mutex_lock(&self->finished_lock);
@@ -85,13 +96,7 @@ bool changes_finish(struct engine *self)
     while (change != NULL) {
         struct change *next = change->next;
         change->next = NULL;
-        if (is_uncertain(change) && self->is_stopping) {
-            changes_drop(self, change);
-        } else if (is_uncertain(change)) {
-            errand_reconcile(self, change);
-        } else {
-            change_conclude(self, change);
-        }
+        change_settle(self, change);
         change = next;
     }
     errands_load_low(self);

@@ -15,8 +15,8 @@ struct batch {
     struct arena *arena;
     struct job_record *jobs;
     size_t n_jobs;
-    bool *is_known;     /* an earlier call's job, by its key */
-    struct job **begun; /* by attempt_prepare(); NULL: to be offered when it is durable */
+    bool *is_known;        /* an earlier call's job, by its key */
+    struct change **begun; /* by attempt_begin(); NULL: to be offered when it is durable */
 };
 
 static void fill_in(const struct batch *batch, struct job_record *job)
@@ -130,33 +130,46 @@ static const struct job_record *first_new(const struct batch *batch)
     return &batch->jobs[i];
 }
 
-/* Jobs that somebody waits for begin at once: their tokens are asked for while the disk works, and
- * their starts follow their enqueues into the store, where one sync does for both.  It is the store
- * that sees to the order, and nobody is told of a start before it is durable: if the enqueue fails,
- * so does the start, which finds no row. */
-static status insert_and_start(const struct batch *batch, const struct store_write *write)
+/* Jobs that somebody waits for start in the same write, and their tokens are asked for while the
+ * disk works.  Nobody is told before it is durable. */
+static void begin(const struct batch *batch, struct store_write *write)
 {
     struct engine *self = batch->engine;
-    struct store_waiter waiter;
 
     pthread_mutex_lock(&self->lock);
     for (size_t i = 0; i < batch->n_jobs; i++) {
-        batch->begun[i] = attempt_prepare(self, &batch->jobs[i]);
-    }
-    store_commit_begin(self->options.store, batch->arena, write, &waiter);
-    for (size_t i = 0; i < batch->n_jobs; i++) {
-        if (batch->begun[i] != NULL) {
-            attempt_start(self, batch->begun[i]);
-        }
+        batch->begun[i] = attempt_begin(self, &batch->jobs[i], write);
     }
     pthread_mutex_unlock(&self->lock);
-    return store_commit_end(&waiter);
+}
+
+static void settle_begun(const struct batch *batch, status s)
+{
+    struct engine *self = batch->engine;
+
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < batch->n_jobs; i++) {
+        if (batch->begun[i] != NULL) {
+            batch->begun[i]->result = s;
+            change_settle(self, batch->begun[i]);
+        }
+    }
+    errands_load_low(self);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static status insert_and_start(const struct batch *batch, struct store_write *write)
+{
+    begin(batch, write);
+    status s = store_commit(batch->engine->options.store, batch->arena, write);
+    settle_begun(batch, s);
+    return s;
 }
 
 /* Some were known, so that the first write has failed, and what was begun with it. */
 static status insert(const struct batch *batch, const struct store_write *write)
 {
-    memset(batch->begun, 0, batch->n_jobs * sizeof *batch->begun);
+    memset(batch->begun, 0, batch->n_jobs * sizeof(struct change *));
     return store_commit(batch->engine->options.store, batch->arena, write);
 }
 
@@ -217,7 +230,7 @@ status engine_enqueue(struct engine *self, struct arena *arena, struct job_recor
         .jobs = jobs,
         .n_jobs = n_jobs,
         .is_known = ARENA_NEW_ARRAY(arena, bool, n_jobs),
-        .begun = ARENA_NEW_ARRAY(arena, struct job *, n_jobs),
+        .begun = ARENA_NEW_ARRAY(arena, struct change *, n_jobs),
     };
 
     if (n_jobs == 0) {

@@ -128,6 +128,8 @@ struct change *change_new(struct engine *self, struct job *job,
     NONNULL_ARGS(1, 3) RETURNS_NONNULL;
 /* Gives the change away. */
 void change_submit(struct change *change) NONNULL;
+/* Its result is there: concludes it, or, where nobody can say yet whether it has happened, asks. */
+void change_settle(struct engine *self, struct change *change) NONNULL;
 /* Does what is to be done once its result is known, and frees it. */
 void change_conclude(struct engine *self, struct change *change) NONNULL;
 /* Frees changes that nobody will hear of, since the engine stops: the store knows, and the next
@@ -142,12 +144,13 @@ bool changes_finish(struct engine *self) NONNULL;
 void attempts_match_lane(struct engine *self, struct lane *lane) NONNULL;
 void attempts_match_worker(struct engine *self, struct worker *worker) NONNULL;
 
-/* A job whose enqueue is about to be handed to the store: matched, if it can be, and its token
- * asked for, while the disk works.  NULL: it waits for its turn.  attempt_start() comes next, as
- * soon as the store has the enqueue. */
-struct job *attempt_prepare(struct engine *self, const struct job_record *record) NONNULL;
+/* Begins a job with its enqueue, which is in write: matches it, asks for its token, and adds its
+ * start.  change_settle() comes next, when the write's result is known.  NULL: nobody waits for it.
+ */
+struct change *attempt_begin(struct engine *self, const struct job_record *record,
+                             struct store_write *write) NONNULL;
 
-/* Goes on with a job that is STARTING and has its token, needs none, or was prepared. */
+/* Goes on with a job that is STARTING and has its token, or needs none. */
 void attempt_start(struct engine *self, struct job *job) NONNULL;
 /* The store has a STARTING job RUNNING, or its token has come since. */
 void attempt_go_on(struct engine *self, struct job *job) NONNULL;

@@ -4,19 +4,19 @@
 #include "services/scheduler/engine_fixture.h"
 #include "services/scheduler/job_store.h"
 
-/* The worker waits; its start is held when the enqueue returns. */
-static const char *enqueue_with_start_held(struct fixture *f)
+static void step(void *data)
 {
-    f->store.hold = true;
-    f->store.pass = 1;
-    return enqueue(f, a_job());
+    struct fixture *f = data;
+
+    engine_step(f->engine);
 }
 
-static void release(struct fixture *f)
+/* The issuer's answer is here before the commit, or comes after it. */
+static const char *enqueue_with_answer(struct fixture *f, bool comes_first)
 {
-    f->store.hold = false;
-    stepped_store_release(&f->store, f->store.n_held);
-    engine_step(f->engine);
+    f->store.before = comes_first ? step : NULL;
+    f->store.data = f;
+    return enqueue(f, a_job());
 }
 
 /* Nothing is left of what went wrong: the worker, which gave credit for one, can still have one. */
@@ -47,17 +47,23 @@ static void a_job_somebody_waits_for_starts_with_its_enqueue(void **state)
     expect_silence(f, f->worker);
 }
 
-static void no_worker_hears_of_it_before_its_start_is_durable(void **state)
+static void look_before_the_commit(void *data)
+{
+    struct fixture *f = data;
+
+    expect_silence(f, f->worker);
+    assert_int_equal(f->issuer.n_issued, 1); /* meanwhile */
+}
+
+static void no_worker_hears_of_it_before_it_is_durable(void **state)
 {
     struct fixture *f = *state;
 
     with_issuer(f);
     engine_worker_credit(f->worker, 1);
-    const char *id = enqueue_with_start_held(f);
-    assert_int_equal(get(f, id).state, JOB_READY);
-    assert_int_equal(f->issuer.n_issued, 1); /* meanwhile */
-    expect_silence(f, f->worker);
-    release(f);
+    f->store.before = look_before_the_commit;
+    f->store.data = f;
+    (void)enqueue(f, a_job());
     assert_string_equal(expect(f, f->worker, NOTICE_JOB).text, "token-1");
     assert_int_equal(f->issuer.n_calls, 1);
 }
@@ -120,29 +126,17 @@ static void an_enqueue_that_was_cut_off_counts_even_if_the_job_has_begun(void **
     expect_silence(f, f->worker);
 }
 
-static void a_start_that_was_cut_off_is_looked_up(void **state)
+static void one_that_nobody_can_look_up_is_looked_up_again(void **state)
 {
     struct fixture *f = *state;
+    struct job_record job = a_job();
 
     engine_worker_credit(f->worker, 1);
-    f->store.cut_commit = 2;
-    (void)enqueue(f, a_job());
-    assert_int_equal(expect(f, f->worker, NOTICE_JOB).attempt, 1);
-    expect_silence(f, f->worker);
-}
-
-static void a_start_that_failed_is_made_again(void **state)
-{
-    struct fixture *f = *state;
-
-    engine_worker_credit(f->worker, 1);
-    f->store.fail_commit = 2;
-    const char *id = enqueue(f, a_job());
-    expect_silence(f, f->worker);
-    assert_int_equal(get(f, id).state, JOB_READY);
-    fake_clock_advance_ms(&f->clock, 1001);
+    f->store.cut_commit = 1;
+    f->store.fail_query = 1;
+    assert_status(engine_enqueue(f->engine, f->arena, &job, 1, NULL), STATUS_UNAVAILABLE);
     const struct notice notice = expect(f, f->worker, NOTICE_JOB);
-    assert_string_equal(notice.job_id, id);
+    assert_string_equal(notice.job_id, job.job_id);
     assert_int_equal(notice.attempt, 1);
 }
 
@@ -174,13 +168,11 @@ static void without_a_token_for_good_it_is_dead(void **state)
 {
     struct fixture *f = *state;
 
-    for (int is_held = 0; is_held <= 1;
-         is_held++) { /* the answer comes before the start's or after */
+    for (int comes_first = 0; comes_first <= 1; comes_first++) {
         with_issuer(f);
         engine_worker_credit(f->worker, 1);
         f->issuer.code = STATUS_PERMISSION_DENIED;
-        const char *id = is_held ? enqueue_with_start_held(f) : enqueue(f, a_job());
-        release(f);
+        const char *id = enqueue_with_answer(f, comes_first);
         expect_silence(f, f->worker);
         assert_int_equal(get(f, id).state, JOB_DEAD);
         assert_int_equal(get(f, id).code, STATUS_PERMISSION_DENIED);
@@ -192,12 +184,11 @@ static void without_a_token_for_now_it_is_put_off_and_not_counted_as_failed(void
 {
     struct fixture *f = *state;
 
-    for (int is_held = 0; is_held <= 1; is_held++) {
+    for (int comes_first = 0; comes_first <= 1; comes_first++) {
         with_issuer(f);
         engine_worker_credit(f->worker, 1);
         f->issuer.code = STATUS_UNAVAILABLE;
-        const char *id = is_held ? enqueue_with_start_held(f) : enqueue(f, a_job());
-        release(f);
+        const char *id = enqueue_with_answer(f, comes_first);
         expect_silence(f, f->worker);
         assert_int_equal(get(f, id).state, JOB_SCHEDULED);
         assert_int_equal(get(f, id).failures, 0);
@@ -217,7 +208,7 @@ static void one_that_cannot_be_given_back_either_fails_and_its_worker_is_free(vo
     with_issuer(f);
     engine_worker_credit(f->worker, 1);
     f->issuer.code = STATUS_UNAVAILABLE;
-    f->store.fail_commit = 3; /* after the enqueue and the start */
+    f->store.fail_commit = 2; /* after the enqueue */
     const char *id = enqueue(f, a_job());
     assert_int_equal(get(f, id).state, JOB_RUNNING);
     fake_clock_advance_ms(&f->clock, 1001);
@@ -227,8 +218,7 @@ static void one_that_cannot_be_given_back_either_fails_and_its_worker_is_free(vo
     expect_credit_is_left(f);
 }
 
-/* ---- Somebody changes their mind, before the start is durable and while the token is asked for
- */
+/* ---- Somebody changes their mind while the token is asked for ---- */
 
 static void cancel(void *data)
 {
@@ -242,7 +232,6 @@ static void cancel(void *data)
                            .tenant_id = "acme", .project_id = "debian", .before = "", .limit = 1 },
                        &list),
         STATUS_OK);
-    f->store.pass = 1;
     assert_status(engine_cancel(f->engine, f->arena, "acme", list.jobs[0].job_id, NULL, &job),
                   STATUS_OK);
 }
@@ -259,30 +248,26 @@ static void a_cancelled_one_is_not_told(void **state)
 {
     struct fixture *f = *state;
 
-    for (int is_held = 0; is_held <= 1; is_held++) {
-        with_issuer(f);
-        engine_worker_credit(f->worker, 1);
-        f->issuer.meanwhile = cancel;
-        f->issuer.data = f;
-        const char *id = is_held ? enqueue_with_start_held(f) : enqueue(f, a_job());
-        release(f);
-        expect_silence(f, f->worker);
-        assert_int_equal(get(f, id).state, JOB_CANCELLED);
-        expect_credit_is_left(f);
-    }
+    with_issuer(f);
+    engine_worker_credit(f->worker, 1);
+    f->issuer.meanwhile = cancel;
+    f->issuer.data = f;
+    const char *id = enqueue(f, a_job());
+    expect_silence(f, f->worker);
+    assert_int_equal(get(f, id).state, JOB_CANCELLED);
+    expect_credit_is_left(f);
 }
 
 static void one_whose_worker_has_left_goes_to_another(void **state)
 {
     struct fixture *f = *state;
 
-    for (int is_held = 0; is_held <= 1; is_held++) {
+    for (int comes_first = 0; comes_first <= 1; comes_first++) {
         with_issuer(f);
         engine_worker_credit(f->worker, 1);
         f->issuer.meanwhile = leave;
         f->issuer.data = f;
-        const char *id = is_held ? enqueue_with_start_held(f) : enqueue(f, a_job());
-        release(f);
+        const char *id = enqueue_with_answer(f, comes_first);
         assert_int_equal(get(f, id).state, JOB_READY);
         assert_int_equal(get(f, id).failures, 0);
         f->issuer.meanwhile = NULL;
@@ -318,13 +303,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_job_somebody_waits_for_starts_with_its_enqueue),
-        TEST(no_worker_hears_of_it_before_its_start_is_durable),
+        TEST(no_worker_hears_of_it_before_it_is_durable),
         TEST(only_as_many_begin_as_there_is_credit_for),
         TEST(a_job_that_is_not_due_does_not_begin),
         TEST(an_enqueue_that_failed_starts_nothing),
         TEST(an_enqueue_that_was_cut_off_counts_even_if_the_job_has_begun),
-        TEST(a_start_that_was_cut_off_is_looked_up),
-        TEST(a_start_that_failed_is_made_again),
+        TEST(one_that_nobody_can_look_up_is_looked_up_again),
         TEST(a_known_key_starts_nothing_and_new_jobs_beside_it_once),
         TEST(without_a_token_for_good_it_is_dead),
         TEST(without_a_token_for_now_it_is_put_off_and_not_counted_as_failed),

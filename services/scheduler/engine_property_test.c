@@ -285,13 +285,22 @@ static void note(struct simulation *sim, const struct job_record *record)
     (void)snprintf(job->job_id, sizeof job->job_id, "%s", record->job_id);
 }
 
+static void meanwhile(void *data)
+{
+    struct simulation *sim = data;
+
+    if (draw(sim, 8) == 0) {
+        die(&sim->workers[draw(sim, WORKERS)]);
+    }
+    engine_step(sim->engine);
+}
+
 static void enqueue(struct simulation *sim)
 {
     static const char *const tenants[] = { "acme", "globex" };
     const char *tenant = tenants[draw(sim, 2)];
     size_t n = 1 + draw(sim, 3);
     struct job_record jobs[3];
-    bool has_key = n == 1 && draw(sim, 2) == 0;
 
     for (size_t i = 0; i < n; i++) {
         jobs[i] = (struct job_record){
@@ -309,16 +318,15 @@ static void enqueue(struct simulation *sim)
             jobs[i].run_at_ms = sim->clock.wall_ms + (int64_t)draw(sim, 20000);
         }
     }
-    if (has_key) {
+    if (n == 1 && draw(sim, 2) == 0) {
         jobs[0].capability = "a";
         jobs[0].idempotency_key = arena_printf(sim->arena, "k%d", (int)draw(sim, 50));
     }
-    /* What begins with the enqueue may come to the disk later; a key may need a second write. */
-    sim->store.hold = !has_key && draw(sim, 2) == 0;
-    sim->store.pass = 1;
+    /* Tokens may come before the commit, and workers may go. */
+    sim->store.before = draw(sim, 2) == 0 ? meanwhile : NULL;
+    sim->store.data = sim;
     status s = engine_enqueue(sim->engine, sim->arena, jobs, n, NULL);
-    sim->store.hold = false;
-    sim->store.pass = 0;
+    sim->store.before = NULL;
     for (size_t i = 0; i < n; i++) {
         /* One that was cut off may be there or not: it is expected, and lost only if it is there.
          */
