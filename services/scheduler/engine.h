@@ -9,9 +9,9 @@
  *
  * A job's way: it is enqueued (a commit), matched with a worker that has credit (memory), given a
  * token (if there is an issuer), started (a commit: RUNNING, one attempt more), and only then sent
- * to the worker.  Where a worker waits already, all three go side by side: the start is handed to
- * the store right behind the enqueue, under whose sync it comes, while the token is asked for.
- * What the worker reports is committed before it is answered.  So whatever dies, and whenever:
+ * to the worker.  Where a worker waits already, the start is in the enqueue's own commit, while the
+ * token is asked for.  What the worker reports is committed before it is answered.  So whatever
+ * dies, and whenever:
  *
  *     an enqueue that was answered      the job is in the store, and will be started
  *     a completion that was answered    the job is SUCCEEDED, and is never started again
