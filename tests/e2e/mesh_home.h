@@ -69,7 +69,7 @@ pid_t mesh_home_pid(struct mesh_home *self, const char *program) NONNULL;
 void mesh_home_verify_log(struct mesh_home *self) NONNULL;
 
 /* Ends all and looks back: no program ended but as it was asked to, or killed by a test, or because
- * something it needs was not there yet, and no sanitizer had anything to say. */
+ * something it needs was not there yet, and no sanitizer had anything to say but of leaks. */
 void mesh_home_end(struct mesh_home *self) NONNULL;
 
 #endif
