@@ -148,8 +148,8 @@ static void expect_all_sanitized(struct mesh_home *self)
 
 /* What is started without a log, as the client and the supervisor are, reports into files.
  *
- * Leaks are for the tests of each part: a process that ends while libgrpc shakes hands with another
- * leaves what OpenSSL has for that, and a machine that is busy makes it so. */
+ * Leaks are for the tests of each part: libgrpc has threads of its own that may still be there when
+ * a process ends, and with them what OpenSSL keeps for each thread. */
 static void send_reports_to(struct mesh_home *self)
 {
     const char *options = getenv("ASAN_OPTIONS");
