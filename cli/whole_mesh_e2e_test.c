@@ -86,10 +86,10 @@ static void the_demo_holds(void **state)
     const char *said = mesh_home_weft(&mesh, "demo -o json");
 
     (void)state;
-    if (mesh.code != 0) {
-        fail_msg("%s", said);
+    if (mesh.code != 0 || strstr(said, "\"holds\":false") != NULL) {
+        (void)fputs(said, stderr); /* a message of cmocka's has a kilobyte at most */
+        fail_msg("the demo ended with code %d", mesh.code);
     }
-    assert_null(strstr(said, "\"holds\":false"));
     (void)mesh_home_must(&mesh, "demo");
 }
 

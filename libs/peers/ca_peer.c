@@ -1,3 +1,5 @@
 #include "libs/peers/ca_peer.h"
 
-PEER_DEFINE(weft__registry__v1__ca_service__descriptor, CA_PEER_METHODS);
+#include "weft/registry/v1/ca_service_descriptors.h"
+
+PEER_DEFINE(weft__registry__v1__ca_service__descriptor, ca_service_descriptors, CA_PEER_METHODS);

@@ -1,3 +1,6 @@
 #include "libs/peers/registry_peer.h"
 
-PEER_DEFINE(weft__registry__v1__registry_service__descriptor, REGISTRY_PEER_METHODS);
+#include "weft/registry/v1/registry_service_descriptors.h"
+
+PEER_DEFINE(weft__registry__v1__registry_service__descriptor, registry_service_descriptors,
+            REGISTRY_PEER_METHODS);

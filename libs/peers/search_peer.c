@@ -1,3 +1,6 @@
 #include "libs/peers/search_peer.h"
 
-PEER_DEFINE(weft__search__v1__search_service__descriptor, SEARCH_PEER_METHODS);
+#include "weft/search/v1/search_service_descriptors.h"
+
+PEER_DEFINE(weft__search__v1__search_service__descriptor, search_service_descriptors,
+            SEARCH_PEER_METHODS);

@@ -1,6 +1,7 @@
 #include "libs/rpc/channel.h"
 
 #include "libs/obs/metrics.h"
+#include "libs/rpc/attempts.h"
 #include "libs/rpc/credentials.h"
 #include "libs/rpc/executor.h"
 #include "libs/rpc/grpc_stream.h"
@@ -15,10 +16,17 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_WORKERS = 4, DEFAULT_KEEPALIVE_MS = 20000, MAX_MESSAGE = 4 * 1024 * 1024 };
+enum {
+    DEFAULT_WORKERS = 4,
+    DEFAULT_KEEPALIVE_MS = 20000,
+    MAX_MESSAGE = 4 * 1024 * 1024,
+    /* How soon who waits to try again sees that nobody waits for it any more. */
+    LOOK_MS = 20
+};
 
 struct runtime {
     const struct clock *clock;
+    const struct random_source *random;
     struct tracer *tracer;
     grpc_completion_queue *queue;
     pthread_t thread;
@@ -33,6 +41,7 @@ struct channel {
     grpc_channel *grpc;
     metric_label target;
     const char *header_name, *header_value;
+    struct retry_budget budget;
 };
 
 /* ---- The runtime ---- */
@@ -52,6 +61,7 @@ struct runtime *runtime_start(const struct runtime_options *options)
     }
     grpc_init();
     self->clock = options->clock != NULL ? options->clock : &system_clock;
+    self->random = options->random != NULL ? options->random : &system_random;
     self->tracer = options->tracer;
     self->queue = grpc_completion_queue_create_for_next(NULL);
     self->pool = executor_new(options->n_workers != 0 ? options->n_workers : DEFAULT_WORKERS, 0);
@@ -245,23 +255,26 @@ static struct span client_span(const struct channel *self, const struct call *ca
                       name + 1);
 }
 
-/* What gRPC retries inside a call is one attempt to us: the C core does not tell. */
-static void measure(const struct runtime *runtime, struct labels labels, int64_t start_us,
-                    const struct call *traffic)
+static void measure_call(const struct runtime *runtime, struct labels labels, int64_t start_us)
 {
-    int64_t took_us = clock_monotonic_us(runtime->clock) - start_us;
+    histogram_record_of(HISTOGRAM_client_call_duration, labels,
+                        clock_monotonic_us(runtime->clock) - start_us);
+}
 
-    histogram_record_of(HISTOGRAM_client_call_duration, labels, took_us);
-    histogram_record_of(HISTOGRAM_client_attempt_duration, labels, took_us);
+/* What gRPC retries by itself, which was never sent, is one attempt to us: the C core does not
+ * tell. */
+static void measure_attempt(const struct runtime *runtime, struct labels labels, int64_t start_us,
+                            const struct call *traffic)
+{
+    histogram_record_of(HISTOGRAM_client_attempt_duration, labels,
+                        clock_monotonic_us(runtime->clock) - start_us);
     histogram_record_of(HISTOGRAM_client_attempt_sent, labels, (int64_t)traffic->sent_bytes);
     histogram_record_of(HISTOGRAM_client_attempt_rcvd, labels, (int64_t)traffic->received_bytes);
 }
 
-static status channel_exchange(struct peer *peer, struct call *call, const struct rpc *rpc,
-                               bytes request, bytes *ret_response)
+static status attempt(struct channel *self, struct call *call, const char *name,
+                      int64_t deadline_us, bytes request, bytes *ret_response)
 {
-    struct channel *self = (struct channel *)peer;
-    const char *name = full_name(call->arena, rpc);
     bool traced = self->runtime->tracer != NULL;
     struct labels labels = { .method = metric_label_of(name + 1), .target = self->target };
     int64_t start_us = clock_monotonic_us(self->runtime->clock);
@@ -275,21 +288,60 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
     counter_add_of(COUNTER_client_attempt_started, labels, 1);
     headers_init(&headers, self, call, traced ? &span : NULL);
     exchange_init(&exchange);
-    grpc_call *grpc = create_call(self, call->parent, name, deadline_of(self, call));
+    grpc_call *grpc = create_call(self, call->parent, name, deadline_us);
     run_exchange(&exchange, grpc, &headers, request);
     status s = read_answer(&exchange, call->arena, ret_response);
     grpc_call_unref(grpc);
     exchange_reset(&exchange);
     headers_reset(&headers);
     labels.code = s.code;
-    measure(self->runtime, labels, start_us,
-            &(struct call){
-                .sent_bytes = request.size,
-                .received_bytes = status_is_ok(s) ? ret_response->size : 0,
-            });
+    measure_attempt(self->runtime, labels, start_us,
+                    &(struct call){
+                        .sent_bytes = request.size,
+                        .received_bytes = status_is_ok(s) ? ret_response->size : 0,
+                    });
     if (traced) {
         span_end(&span, s.code);
     }
+    return s;
+}
+
+/* Or until the call is cancelled. */
+static void sleep_for(const struct call *call, int64_t ms)
+{
+    for (; ms > 0 && !call_is_cancelled(call); ms -= LOOK_MS) {
+        (void)usleep((useconds_t)(ms < LOOK_MS ? ms : LOOK_MS) * 1000);
+    }
+}
+
+static status channel_exchange(struct peer *peer, struct call *call, const struct rpc *rpc,
+                               bytes request, bytes *ret_response)
+{
+    struct channel *self = (struct channel *)peer;
+    const struct runtime *runtime = self->runtime;
+    const char *name = full_name(call->arena, rpc);
+    int64_t start_us = clock_monotonic_us(runtime->clock);
+    struct attempts attempts = {
+        .call = call,
+        .rpc = rpc,
+        .budget = &self->budget,
+        .clock = runtime->clock,
+        .deadline_us = deadline_of(self, call),
+        .backoff = { .random = runtime->random,
+                     .min_ms = PEER_MIN_BACKOFF_MS,
+                     .max_ms = PEER_MAX_BACKOFF_MS },
+    };
+    int64_t wait_ms = 0;
+
+    status s = attempt(self, call, name, attempts.deadline_us, request, ret_response);
+    while (attempts_go_on(&attempts, s, &wait_ms)) {
+        sleep_for(call, wait_ms);
+        s = attempt(self, call, name, attempts.deadline_us, request, ret_response);
+    }
+    measure_call(runtime,
+                 (struct labels){
+                     .method = metric_label_of(name + 1), .target = self->target, .code = s.code },
+                 start_us);
     return s;
 }
 
@@ -309,7 +361,8 @@ static void stream_finished(struct call *call, void *data, status why)
     struct runtime *runtime = self->runtime;
 
     self->labels.code = why.code;
-    measure(runtime, self->labels, self->start_us, call);
+    measure_call(runtime, self->labels, self->start_us);
+    measure_attempt(runtime, self->labels, self->start_us, call);
     if (self->traced) {
         span_end(&self->span, why.code);
     }
@@ -432,6 +485,7 @@ struct channel *channel_new(struct runtime *runtime, const struct channel_option
     self->target = metric_label_of(options->target);
     self->header_name = options->header_name;
     self->header_value = options->header_value;
+    retry_budget_init(&self->budget, &(struct retry_budget_options){ 0 });
     grpc_channel_credentials *credentials = credentials_of(options);
     self->grpc = grpc_channel_create(options->target, credentials, &all);
     grpc_channel_credentials_release(credentials);

@@ -19,6 +19,7 @@
 
 #include "libs/base/attributes.h"
 #include "libs/base/clock.h"
+#include "libs/base/random.h"
 #include "libs/obs/trace.h"
 #include "libs/rpc/peer.h"
 
@@ -29,9 +30,10 @@ struct runtime;
 struct channel;
 
 struct runtime_options {
-    const struct clock *clock; /* borrowed; NULL means &system_clock */
-    struct tracer *tracer;     /* borrowed; NULL traces nothing */
-    size_t n_workers;          /* 0 means 4 */
+    const struct clock *clock;          /* borrowed; NULL means &system_clock */
+    const struct random_source *random; /* borrowed; NULL means &system_random */
+    struct tracer *tracer;              /* borrowed; NULL traces nothing */
+    size_t n_workers;                   /* 0 means 4 */
 };
 
 /* The caller owns the runtime: runtime_stop(), after all servers and channels are freed. */

@@ -26,7 +26,7 @@
     X(Weft__Testing__V1__, Echo, peer_echo) \
     X(Weft__Testing__V1__, EchoSlowly, peer_echo_slowly)
 PEER_DECLARE(ECHO_PEER_METHODS);
-PEER_DEFINE(weft__testing__v1__echo_service__descriptor, ECHO_PEER_METHODS);
+PEER_DEFINE(weft__testing__v1__echo_service__descriptor, PEER_NO_OPTIONS, ECHO_PEER_METHODS);
 
 /* Lets everybody in but for what a test says. */
 struct test_guard {

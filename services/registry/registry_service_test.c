@@ -18,7 +18,7 @@
     X(Weft__Registry__V1__, GetPolicy, peer_get_policy)         \
     X(Weft__Registry__V1__, UpdatePolicy, peer_update_policy)
 PEER_DECLARE(PEER_METHODS);
-PEER_DEFINE(weft__registry__v1__registry_service__descriptor, PEER_METHODS);
+PEER_DEFINE(weft__registry__v1__registry_service__descriptor, PEER_NO_OPTIONS, PEER_METHODS);
 
 typedef Weft__Registry__V1__Instance Instance;
 typedef Weft__Registry__V1__LeaseRequest LeaseRequest;

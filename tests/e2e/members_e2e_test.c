@@ -32,7 +32,7 @@ const char *__lsan_default_suppressions(void)
 
 #define ECHO_PEER_METHODS(X) X(Weft__Testing__V1__, Echo, peer_echo)
 PEER_DECLARE(ECHO_PEER_METHODS);
-PEER_DEFINE(weft__testing__v1__echo_service__descriptor, ECHO_PEER_METHODS);
+PEER_DEFINE(weft__testing__v1__echo_service__descriptor, PEER_NO_OPTIONS, ECHO_PEER_METHODS);
 
 enum { N_MEMBERS = 2, N_CALLERS = 4 };
 
