@@ -21,7 +21,7 @@
 
 /* Of one call; a value. */
 struct attempts {
-    const struct call *call; /* required; borrowed, as all of them */
+    struct call *call; /* required; borrowed, as all of them */
     const struct rpc *rpc;
     struct retry_budget *budget; /* all calls to the peer share it */
     const struct clock *clock;

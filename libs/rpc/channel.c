@@ -272,9 +272,10 @@ static void measure_attempt(const struct runtime *runtime, struct labels labels,
     histogram_record_of(HISTOGRAM_client_attempt_rcvd, labels, (int64_t)traffic->received_bytes);
 }
 
-static status attempt(struct channel *self, struct call *call, const char *name,
-                      int64_t deadline_us, bytes request, bytes *ret_response)
+static status attempt(struct channel *self, const struct attempts *attempts, const char *name,
+                      bytes request, bytes *ret_response)
 {
+    struct call *call = attempts->call;
     bool traced = self->runtime->tracer != NULL;
     struct labels labels = { .method = metric_label_of(name + 1), .target = self->target };
     int64_t start_us = clock_monotonic_us(self->runtime->clock);
@@ -288,7 +289,7 @@ static status attempt(struct channel *self, struct call *call, const char *name,
     counter_add_of(COUNTER_client_attempt_started, labels, 1);
     headers_init(&headers, self, call, traced ? &span : NULL);
     exchange_init(&exchange);
-    grpc_call *grpc = create_call(self, call->parent, name, deadline_us);
+    grpc_call *grpc = create_call(self, call->parent, name, attempts->deadline_us);
     run_exchange(&exchange, grpc, &headers, request);
     status s = read_answer(&exchange, call->arena, ret_response);
     grpc_call_unref(grpc);
@@ -333,10 +334,10 @@ static status channel_exchange(struct peer *peer, struct call *call, const struc
     };
     int64_t wait_ms = 0;
 
-    status s = attempt(self, call, name, attempts.deadline_us, request, ret_response);
+    status s = attempt(self, &attempts, name, request, ret_response);
     while (attempts_go_on(&attempts, s, &wait_ms)) {
         sleep_for(call, wait_ms);
-        s = attempt(self, call, name, attempts.deadline_us, request, ret_response);
+        s = attempt(self, &attempts, name, request, ret_response);
     }
     measure_call(runtime,
                  (struct labels){
