@@ -269,6 +269,18 @@ void ads_session_lost(struct ads_session *session)
     session->stream = 0;
 }
 
+static char **copy_names(const struct type *type, struct arena *arena)
+{
+    char **names = ARENA_NEW_ARRAY(arena, char *, type->n_names + 1);
+
+    for (size_t i = 0; i < type->n_names; i++) {
+        names[i] = arena_strdup(arena, type->names[i]);
+    }
+    return names;
+}
+
+/* All of it in arena but the node, which stays as it is: the client may want other names, or accept
+ * another version, before this is sent. */
 static DiscoveryRequest *request_of(struct ads_session *self, struct arena *arena,
                                     struct type *type)
 {
@@ -276,10 +288,10 @@ static DiscoveryRequest *request_of(struct ads_session *self, struct arena *aren
     bool answers = type->answered == self->stream && type->answered_nonce != NULL;
 
     envoy__service__discovery__v3__discovery_request__init(request);
-    request->type_url = message_text(type->url);
-    request->resource_names = type->names;
+    request->type_url = arena_strdup(arena, type->url);
+    request->resource_names = copy_names(type, arena);
     request->n_resource_names = type->n_names;
-    request->version_info = message_text(type->version != NULL ? type->version : "");
+    request->version_info = arena_strdup(arena, type->version != NULL ? type->version : "");
     if (answers) {
         request->response_nonce = message_text(arena_strdup(arena, type->answered_nonce));
     }

@@ -167,6 +167,23 @@ static void a_refusal_is_told_to_the_registry_and_kept_nowhere(void **state)
     assert_string_equal(down(f), "");
 }
 
+/* It is sent while the client goes on talking. */
+static void a_request_on_its_way_is_not_changed(void **state)
+{
+    struct fixture *f = *state;
+
+    ads_session_opened(f->session);
+    assert_status(say(f, "T", "a b", "", NULL), STATUS_OK);
+    const DiscoveryRequest *request = ads_session_next_request(f->session, f->arena);
+    assert_non_null(request);
+    assert_status(say(f, "T", "c", "", NULL), STATUS_OK);
+    assert_string_equal(request->type_url, "T");
+    assert_int_equal(request->n_resource_names, 2);
+    assert_string_equal(request->resource_names[0], "a");
+    assert_string_equal(request->resource_names[1], "b");
+    assert_string_equal(up(f), "T[c] n= v=");
+}
+
 static void an_old_nonce_is_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -334,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_request_goes_up_a_response_down_and_its_acceptance_up),
         TEST(a_refusal_is_told_to_the_registry_and_kept_nowhere),
+        TEST(a_request_on_its_way_is_not_changed),
         TEST(an_old_nonce_is_dropped),
         TEST(after_a_loss_all_is_asked_anew_with_versions_and_no_nonce),
         TEST(an_answer_to_a_stream_that_is_gone_carries_no_nonce),
