@@ -2,9 +2,9 @@
 
 #include "libs/base/status_details.h"
 
-bool retry_is_safe(const struct failed_call *call)
+bool retry_is_safe(enum status_code code, bool idempotent)
 {
-    return call->code == STATUS_UNAVAILABLE && (call->idempotent || call->never_sent);
+    return code == STATUS_UNAVAILABLE && idempotent;
 }
 
 int64_t retry_wait_ms(struct backoff *backoff, status failure)

@@ -9,22 +9,15 @@
 
 #include <stdbool.h>
 
-/* What is known about a call that failed. */
-struct failed_call {
-    enum status_code code;
-    bool idempotent; /* the rpc's option: done twice it is as done once */
-    bool never_sent; /* the request surely did not reach the other side: no connection, or
-                        refused before a stream was opened (gRFC A6's transparent retry) */
-};
-
 /* Only UNAVAILABLE says that the same call may succeed soon, and it does not say that nothing
  * was done: the connection may have broken between the work and the answer.  So it is retried
- * when doing it twice does no harm, or when it was not done.
+ * when the rpc is idempotent: done twice it is as done once.  What surely was never sent the C core
+ * sends again by itself (gRFC A6's transparent retry).
  *
  * Not retried, though it is tempting: DEADLINE_EXCEEDED (the time is up), RESOURCE_EXHAUSTED (more
  * calls are no cure for too many calls), ABORTED (the caller must read again first), INTERNAL and
  * UNKNOWN (nobody knows). */
-bool retry_is_safe(const struct failed_call *call) NONNULL;
+bool retry_is_safe(enum status_code code, bool idempotent);
 
 /* The backoff's wait, or what the server asked for (google.rpc.RetryInfo), whichever is longer. */
 int64_t retry_wait_ms(struct backoff *backoff, status failure) NONNULL_ARGS(1);

@@ -35,8 +35,7 @@ bool attempts_go_on(struct attempts *self, status s, int64_t *ret_wait_ms)
         return false;
     }
     if (s.code != STATUS_UNAVAILABLE || is_nobodys_name(s) ||
-        !retry_is_safe(
-            &(struct failed_call){ .code = s.code, .idempotent = is_idempotent(self->rpc) })) {
+        !retry_is_safe(s.code, is_idempotent(self->rpc))) {
         return false;
     }
     self->n_failed++;

@@ -37,8 +37,8 @@ struct crew_task {
 /* Blocks for what comes next and runs it; false when the queue is over. */
 typedef bool crew_next(void *queue);
 
-/* Starts the threads.  The queues are borrowed, and are places' numbers from then on.  The caller
- * owns the crew: crew_free(). */
+/* Starts the threads.  The queues are borrowed; to the functions below each is its index.  The
+ * caller owns the crew: crew_free(). */
 struct crew *crew_new(void *const *queues, size_t n_queues, crew_next *next) RETURNS_NONNULL;
 /* Waits until next() has said of each queue that it is over, and ends the threads.  NULL is
  * allowed. */
